@@ -1,0 +1,28 @@
+"""What is promised, against whom, under which assumption; how promises convert, compose and add up."""
+
+from pets.guarantee.base import DifferentialPrivacy, Guarantee
+from pets.guarantee.composition import common_unit, compose, parallel
+from pets.guarantee.conversion import rho_for
+from pets.guarantee.dp import ApproxDP, DPGuarantee, PureDP, RenyiDP, ZeroConcentratedDP
+from pets.guarantee.filter import Composition
+from pets.guarantee.other import InputPrivacy, NoFormalGuarantee, SuppressionRule
+from pets.guarantee.parsing import from_dict
+
+__all__ = [
+    "ApproxDP",
+    "Composition",
+    "DPGuarantee",
+    "DifferentialPrivacy",
+    "Guarantee",
+    "InputPrivacy",
+    "NoFormalGuarantee",
+    "PureDP",
+    "RenyiDP",
+    "SuppressionRule",
+    "ZeroConcentratedDP",
+    "common_unit",
+    "compose",
+    "from_dict",
+    "parallel",
+    "rho_for",
+]
