@@ -1,0 +1,120 @@
+"""What is read from and appended to the entries, inside a transaction of the store."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import NamedTuple
+
+from pets.errors import LedgerTampered
+from pets.guarantee import Composition
+from pets.ledger.arguments import Limit
+from pets.ledger.entry import GENESIS, Row, read_guarantee, read_spent, seal
+
+BATCH = 1_000
+"""Entries read in one transaction: enough to be quick, few enough to hold up no checkpoint."""
+
+_INSERT = "INSERT INTO entries VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"  # in the order of Row
+
+
+class State(NamedTuple):
+    """Where the chain ends, and the limit in force as canonical JSON."""
+
+    entries: int
+    head: str
+    allowed: str
+
+    @property
+    def limit(self) -> Limit:
+        """The limit in force."""
+        limit = read_guarantee(self.allowed)
+        if not isinstance(limit, Limit):
+            raise LedgerTampered("the limit in the ledger cannot be understood. Run verify().")
+        return limit
+
+
+def start(connection: sqlite3.Connection, allowed: str, note: str) -> None:
+    """Write the first entry, the limit, into an empty ledger."""
+    connection.execute("INSERT INTO state VALUES (1, 0, ?, ?)", (GENESIS, allowed))
+    append(connection, "limit", guarantee=allowed, note=note)
+
+
+def state(connection: sqlite3.Connection) -> State:
+    """Return where the chain ends."""
+    found = connection.execute("SELECT entries, head, allowed FROM state").fetchone()
+    if found is None or tuple(map(type, found)) != (int, str, str):
+        raise LedgerTampered("the ledger's state is missing or damaged. Restore a copy and verify it.")
+    return State(*found)
+
+
+def append(
+    connection: sqlite3.Connection,
+    kind: str,
+    dataset: str = "",
+    unit: str = "",
+    guarantee: str | None = None,
+    note: str = "",
+    request: str | None = None,
+    spent: str | None = None,
+    exact_releases: int | None = None,
+    answer: str | None = None,
+) -> Row:
+    """Add an entry to the end of the chain and return it."""
+    last = state(connection)
+    time = datetime.now(UTC).isoformat(timespec="microseconds")
+    open_row = Row(
+        last.entries + 1, kind, time, dataset, unit, guarantee, note, request, spent, exact_releases, answer, last.head
+    )  # fmt: skip
+    row = open_row._replace(hash=seal(open_row))
+    connection.execute(_INSERT, row)
+    allowed = guarantee if kind == "limit" else last.allowed
+    connection.execute("UPDATE state SET entries = ?, head = ?, allowed = ?", (row.sequence, row.hash, allowed))
+    return row
+
+
+def totals(connection: sqlite3.Connection, dataset: str, unit: str) -> tuple[Composition, int]:
+    """Return what an account has spent and how many exact releases it has seen."""
+    found = connection.execute(
+        "SELECT spent, exact_releases FROM entries WHERE dataset = ? AND unit = ? AND spent IS NOT NULL "
+        "ORDER BY sequence DESC LIMIT 1",
+        (dataset, unit),
+    ).fetchone()
+    return (Composition(), 0) if found is None else (read_spent(found[0]), found[1])
+
+
+def charged(connection: sqlite3.Connection, dataset: str, unit: str, request: str) -> Row | None:
+    """Return the entry that paid for a request."""
+    found = connection.execute(
+        "SELECT * FROM entries WHERE dataset = ? AND unit = ? AND request = ? AND spent IS NOT NULL",
+        (dataset, unit, request),
+    ).fetchone()
+    return None if found is None else Row(*found)
+
+
+def answered(connection: sqlite3.Connection, dataset: str, unit: str, request: str) -> Row | None:
+    """Return the entry that holds the answer to a request."""
+    found = connection.execute(
+        "SELECT * FROM entries WHERE dataset = ? AND unit = ? AND request = ? AND answer IS NOT NULL",
+        (dataset, unit, request),
+    ).fetchone()
+    return None if found is None else Row(*found)
+
+
+def accounts(connection: sqlite3.Connection) -> Iterator[tuple[str, str]]:
+    """Yield each (dataset, unit) once, in order, by skipping through the index."""
+    skip = (
+        "SELECT dataset, unit FROM entries WHERE spent IS NOT NULL AND (dataset, unit) > (?, ?) ORDER BY 1, 2 LIMIT 1"
+    )
+    last = ("", "")
+    while found := connection.execute(skip, last).fetchone():
+        last = found
+        yield last
+
+
+def rows(connection: sqlite3.Connection, after: int, until: int) -> list[Row]:
+    """Return the entries with ``after < sequence <= until``."""
+    found = connection.execute(
+        "SELECT * FROM entries WHERE sequence > ? AND sequence <= ? ORDER BY sequence", (after, until)
+    )
+    return list(map(Row._make, found))

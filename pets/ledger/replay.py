@@ -1,0 +1,187 @@
+"""Playing the entries of a ledger again, from the first to the last.
+
+Totals are kept as whole multiples of one small unit. Integers make a million entries a matter of seconds,
+where fractions take minutes, and stay as exact.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from fractions import Fraction
+from math import lcm
+from typing import cast
+
+from pets.config import canonical_json
+from pets.errors import IncompatibleGuarantees, LedgerTampered, PetsError
+from pets.guarantee import Composition, DPGuarantee
+from pets.ledger.arguments import Limit, is_exact
+from pets.ledger.chain import State
+from pets.ledger.entry import GENESIS, Row, read_guarantee, read_spent, seal
+
+Account = tuple[str, str]
+_Price = tuple[tuple[int, int], ...]
+
+# Which of guarantee, spent, exact_releases and answer an entry lacks.
+_LACKS = {
+    "limit": (False, True, True, True),
+    "charge": (False, False, False, True),
+    "exact": (False, False, False, True),
+    "answer": (True, True, True, False),
+}
+
+# A total is read from its JSON by splitting at the quotes, which is all that canonical JSON of five texts needs.
+_NOTHING = canonical_json(Composition().to_dict()).split('"')
+_PLACES = {name: _NOTHING.index(name) + 2 for name in Composition().to_dict()}
+
+
+@dataclass(slots=True)
+class _Running:
+    """An account after its last entry: the JSON of its totals in parts, those that are amounts in units, too."""
+
+    parts: list[str] = field(default_factory=_NOTHING.copy)
+    amounts: dict[int, int] = field(default_factory=lambda: dict.fromkeys(_PLACES.values(), 0))
+    exact_releases: int = 0
+
+
+@dataclass(slots=True)
+class Replay:
+    """A ledger as it stood after the entries played so far.
+
+    Attributes
+    ----------
+    count, head
+        Number of entries played and hash of the last.
+    allowed
+        The limit in force, as canonical JSON.
+    accounts, answers
+        What they have added up to.
+    """
+
+    count: int = 0
+    head: str = GENESIS
+    allowed: str | None = None
+    answers: int = 0
+    accounts: dict[Account, _Running] = field(default_factory=dict)
+    _scale: int = 10**12
+    _prices: dict[tuple[str, str], _Price] = field(default_factory=dict)
+    _unchecked: dict[Account, list[tuple[int, str]]] = field(default_factory=lambda: defaultdict(list))
+
+    def batch(self, rows: Sequence[Row], until: int) -> None:
+        """Play `rows`, which must be all entries up to `until`."""
+        for row in rows:
+            try:
+                fault = self._fault(row)
+            except (PetsError, ValueError, TypeError, KeyError, ArithmeticError, RecursionError):
+                fault = "holds what no ledger writes"
+            if fault:
+                raise LedgerTampered(f"entry {self.count + 1} {fault}.", self.count + 1)
+            self.count, self.head = row.sequence, row.hash
+        self._check_limit()
+        if self.count != until:
+            raise LedgerTampered(f"entry {self.count + 1} is missing.", self.count + 1)
+
+    def finish(self, end: State) -> None:
+        """Compare with where the ledger says that it ends."""
+        if (self.count, self.head, self.allowed) != end:
+            raise LedgerTampered("the last entries are not those that were written last.", self.count)
+
+    def _fault(self, row: Row) -> str:
+        """Play one entry and return what is wrong with it, or an empty text."""
+        if row.sequence != self.count + 1:
+            return "is missing"
+        if row.previous != self.head:
+            return "does not follow the one before it"
+        if row.hash != seal(row):
+            return "was changed"
+        lacks = (row.guarantee is None, row.spent is None, row.exact_releases is None, row.answer is None)
+        if lacks != _LACKS[row.kind] or (self.count == 0) > (row.kind == "limit"):
+            return "is not of a kind that belongs here"
+        if row.kind == "limit":
+            self._change_limit(row.guarantee or "")
+        elif row.kind == "answer":
+            self.answers += 1
+        else:
+            return self._charge(row, row.guarantee or "", row.spent or "")
+        return ""
+
+    def _charge(self, row: Row, guarantee: str, spent: str) -> str:
+        price = self._prices.get((row.kind, guarantee)) or self._price(row.kind, guarantee)
+        account = (row.dataset, row.unit)
+        running = self.accounts.get(account) or self.accounts.setdefault(account, _Running())
+        running.exact_releases += row.kind == "exact"
+        parts = spent.split('"')
+        for place, amount in price:
+            running.amounts[place] += amount
+            running.parts[place] = text = parts[place]
+            if _units(text, self._scale) != running.amounts[place]:
+                return "states a total that is not the sum of the charges"
+        if parts != running.parts or row.exact_releases != running.exact_releases:
+            return "states a total that is not the sum of the charges"
+        self._unchecked[account].append((row.sequence, spent))
+        return ""
+
+    def _price(self, kind: str, guarantee: str) -> _Price:
+        """Return what a charge adds to each total, in units."""
+        promised = read_guarantee(guarantee)
+        if is_exact(promised, allow_exact=True) != (kind == "exact"):
+            raise ValueError
+        added = {} if kind == "exact" else Composition().add(cast("DPGuarantee", promised)).to_dict()
+        amounts = {name: Fraction(text) for name, text in added.items() if text != "0"}
+        self._refine(lcm(*(amount.denominator for amount in amounts.values())))
+        price = tuple((_PLACES[name], int(amount * self._scale)) for name, amount in amounts.items())
+        self._prices[kind, guarantee] = price
+        return price
+
+    def _refine(self, denominator: int) -> None:
+        """Make the unit small enough for amounts with this denominator."""
+        factor = lcm(self._scale, denominator) // self._scale
+        if factor == 1:
+            return
+        self._scale *= factor
+        self._prices = {
+            key: tuple((place, amount * factor) for place, amount in price) for key, price in self._prices.items()
+        }
+        for running in self.accounts.values():
+            running.amounts = {place: amount * factor for place, amount in running.amounts.items()}
+
+    def _change_limit(self, allowed: str) -> None:
+        self._check_limit()
+        self.allowed = allowed
+        for account, running in self.accounts.items():
+            self._unchecked[account].append((self.count + 1, '"'.join(running.parts)))
+
+    def _check_limit(self) -> None:
+        """Check that no account has gone beyond the limit.
+
+        Totals only grow, so the last one speaks for the others; they are looked at only to name the entry.
+        """
+        for history in self._unchecked.values():
+            if not self._within(history[-1][1]):
+                sequence = next(number for number, spent in history if not self._within(spent))
+                raise LedgerTampered(f"entry {sequence} goes beyond the limit.", sequence)
+        self._unchecked.clear()
+
+    def _within(self, spent: str) -> bool:
+        limit = read_guarantee(self.allowed or "")
+        try:
+            return read_spent(spent).fits(cast("Limit", limit))
+        except IncompatibleGuarantees:
+            return False
+
+
+def _units(text: str, scale: int) -> int:
+    """Return a decimal or a ratio in units of ``1 / scale``."""
+    whole, point, places = text.partition(".")
+    if point:
+        return int(whole + places) * _share(scale, 10 ** len(places))
+    above, _, below = text.partition("/")
+    return int(above) * _share(scale, int(below or 1))
+
+
+def _share(scale: int, denominator: int) -> int:
+    share, rest = divmod(scale, denominator)
+    if rest:
+        raise ValueError
+    return share
