@@ -1,0 +1,97 @@
+"""From what was measured to what is published: values with their uncertainty, as columns."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pets.noise import NoiseLaw, half_width
+from pets.query.layout import Axis, Block
+
+Columns = dict[str, NDArray[Any]]
+"""Columns of one length by name; a data frame without a data-frame library."""
+
+PUBLISHED, SUPPRESSED, STRUCTURAL_ZERO = "published", "suppressed", "structural zero"
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One block as it may be published.
+
+    Parameters
+    ----------
+    block
+        Public shape.
+    values
+        Integers of shape (block.size,); zero where suppressed.
+    law
+        Law of the error of each cell. Structural zeros and suppressed cells have none.
+    suppressed
+        Mask of shape (block.size,) of hidden cells, or ``None``.
+    hidden_range
+        What the rule itself tells a reader of a hidden cell: inclusive bounds in units of the tally.
+    """
+
+    block: Block
+    values: NDArray[np.int64]
+    law: NoiseLaw
+    suppressed: NDArray[np.bool_] | None = field(default=None)
+    hidden_range: tuple[int, int] = (0, 0)
+
+    def counts(self) -> NDArray[np.int64]:
+        """Return the table's integers, without the cell of dropped rows, in the table's shape."""
+        return self.values[: self.block.cells].reshape(self.block.shape)
+
+    def columns(self, level: float) -> Columns:
+        """Return value, stderr, ci_low, ci_high and status of each cell of the table.
+
+        The interval is the exact one for the law of the noise: it covers the true value with
+        probability at least `level`. For a hidden cell it is what the rule tells.
+        """
+        cells = self.block.cells
+        unit = float(self.block.unit)
+        width = half_width(self.law, level)
+        exact_integers = self.block.unit == 1
+        raw = self.values[:cells]
+        value = raw.copy() if exact_integers else raw * unit
+        stderr = np.full(cells, self.law.variance**0.5 * unit)
+        low, high = _bounds(raw, width, unit)
+        status = np.full(cells, PUBLISHED, dtype=object)
+        if self.block.impossible is not None:
+            zero = self.block.impossible
+            stderr[zero], low[zero], high[zero], status[zero] = 0.0, 0, 0, STRUCTURAL_ZERO
+        if self.suppressed is not None and self.suppressed[:cells].any():
+            hidden = self.suppressed[:cells]
+            value = np.where(hidden, np.nan, value)
+            stderr[hidden], status[hidden] = np.nan, SUPPRESSED
+            low[hidden], high[hidden] = (bound * unit for bound in self.hidden_range)
+        return {"value": value, "stderr": stderr, "ci_low": low, "ci_high": high, "status": status}
+
+    def dropped(self, level: float) -> tuple[int, int, int] | None:
+        """Return the number of rows that fitted no declared cell, with its interval, if it was measured and is shown."""
+        if not self.block.counts_dropped or (self.suppressed is not None and self.suppressed[-1]):
+            return None
+        width = half_width(self.law, level)
+        number = int(self.values[-1])
+        return number, number - width, number + width
+
+
+def _bounds(raw: NDArray[np.int64], width: int, unit: float) -> tuple[NDArray[Any], NDArray[Any]]:
+    if unit == 1:
+        return raw - width, raw + width
+    return (raw - width) * unit, (raw + width) * unit
+
+
+def key_columns(axes: Sequence[Axis]) -> Columns:
+    """Return one column of labels per axis, in C order of the cells."""
+    shape = tuple(len(axis) for axis in axes)
+    columns: Columns = {}
+    for position, axis in enumerate(axes):
+        labels = np.array(axis.labels, dtype=object)
+        before, after = int(np.prod(shape[:position])), int(np.prod(shape[position + 1 :]))
+        columns[axis.name] = np.tile(np.repeat(labels, after), before)
+    return columns
