@@ -1,0 +1,82 @@
+"""Privacy-enhancing technology for registries: ask, tally, aggregate, release.
+
+>>> import pets
+>>> domain = pets.Domain(sex=["female", "male"], age_group=["0-4", "5-9", "10-14"])
+>>> plan = pets.Pipeline(
+...     pets.Count(by=["sex", "age_group"]), domain, mechanism=pets.dp.DiscreteLaplace(epsilon=1)
+... )
+>>> plan.preview().error.half_width(0.95)  # known before any row is read: each count within 3 of the truth
+(3.0,)
+"""
+
+from __future__ import annotations
+
+from pets import datasets, disclosure, dp, epi, errors
+from pets.csprng import SecureRandom
+from pets.domain import Categorical, Domain, Hierarchy, Integer, Numeric
+from pets.error_model import ErrorModel
+from pets.guarantee import (
+    ApproxDP,
+    Guarantee,
+    InputPrivacy,
+    NoFormalGuarantee,
+    PureDP,
+    RenyiDP,
+    SuppressionRule,
+    ZeroConcentratedDP,
+)
+from pets.ledger import Ledger
+from pets.pipeline import Pipeline
+from pets.plain import Plain
+from pets.preview import Preview
+from pets.privacy_unit import PrivacyUnit
+from pets.query import Count, EventTable, Histogram, Marginals, Mean, Quantiles, Query, Sum, Variance
+from pets.release import Provenance, Release, pool
+from pets.roles import Aggregator, Distributable, Mechanism
+from pets.tally import Tally
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "Aggregator",
+    "ApproxDP",
+    "Categorical",
+    "Count",
+    "Distributable",
+    "Domain",
+    "ErrorModel",
+    "EventTable",
+    "Guarantee",
+    "Hierarchy",
+    "Histogram",
+    "InputPrivacy",
+    "Integer",
+    "Ledger",
+    "Marginals",
+    "Mean",
+    "Mechanism",
+    "NoFormalGuarantee",
+    "Numeric",
+    "Pipeline",
+    "Plain",
+    "Preview",
+    "PrivacyUnit",
+    "Provenance",
+    "PureDP",
+    "Quantiles",
+    "Query",
+    "Release",
+    "RenyiDP",
+    "SecureRandom",
+    "Sum",
+    "SuppressionRule",
+    "Tally",
+    "Variance",
+    "ZeroConcentratedDP",
+    "datasets",
+    "disclosure",
+    "dp",
+    "epi",
+    "errors",
+    "pool",
+]

@@ -1,0 +1,5 @@
+"""Allow ``python -m pets``."""
+
+from pets.cli import main
+
+main()

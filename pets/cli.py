@@ -1,0 +1,173 @@
+"""The `pets` command. Results go to stdout; progress, warnings and errors go to stderr.
+
+Exit codes: 0 done, 1 failure, 2 wrong usage, 3 budget exceeded, 4 verification failed.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from pets.cli_demo import demo
+from pets.cli_ledger import app as ledger_app
+from pets.errors import BudgetExceeded, InvalidArgument, LedgerTampered, PetsError
+
+if TYPE_CHECKING:
+    from pets.preview import Preview
+    from pets.release import Release
+
+app = typer.Typer(
+    name="pets",
+    help="Privacy-enhancing technology for registries: ask a question of many registries, publish an answer whose "
+    "privacy loss and whose error are known beforehand.\n\nNew here? Run: pets demo",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="markdown",
+    pretty_exceptions_enable=False,
+)
+app.add_typer(ledger_app, name="ledger")
+app.command("demo")(demo)
+
+PlanFile = Annotated[
+    Path, typer.Argument(help="Plan file (.toml or .json): query, domain, mechanism, ledger.", metavar="PLAN")
+]
+Site = Annotated[
+    list[str], typer.Option("--site", help="NAME=FILE, once for each site; .csv or .parquet.", metavar="NAME=FILE")
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of a table.")]
+
+
+@app.command()
+def preview(plan: PlanFile, as_json: AsJson = False) -> None:
+    """Say what a plan promises, how accurate it is and who sees what. Reads no data, spends nothing."""
+    from pets.pipeline import Pipeline
+
+    shown = Pipeline.from_file(plan).preview()
+    if as_json:
+        _print_json({title: [list(row) for row in rows] for title, rows in shown.sections().items()})
+    else:
+        _print_preview(shown)
+
+
+@app.command()
+def run(
+    plan: PlanFile,
+    site: Site,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Write the release as JSON to this file.")
+    ] = None,
+    repeat: Annotated[str, typer.Option(help="Any new text makes a fresh, newly charged draw.")] = "",
+    level: Annotated[float, typer.Option(help="Coverage of the intervals.")] = 0.95,
+    as_json: AsJson = False,
+) -> None:
+    """Run a plan over the sites' files, charge the ledger and print the release.
+
+    The same plan over the same sites is answered from the ledger at no further cost.
+    """
+    from pets.config import write_atomic
+    from pets.pipeline import Pipeline
+
+    pipeline = Pipeline.from_file(plan)
+    frames = {name: _read(path) for name, path in map(_site, site)}
+    release = pipeline.run(frames, repeat=repeat)
+    if output is not None:
+        write_atomic(output, release.to_json())
+        Console(stderr=True).print(f"release written to {output}")
+    if as_json:
+        sys.stdout.write(release.to_json() + "\n")
+    else:
+        _print_release(release, level)
+
+
+@app.command("suggest-domain")
+def suggest_domain(
+    file: Annotated[Path, typer.Argument(help="A table to look at; .csv or .parquet.")],
+    unit_id: Annotated[str | None, typer.Option("--id", help="Column that identifies a patient.")] = None,
+) -> None:
+    """Draft a domain file from a table, for a data steward to correct and declare public.
+
+    What it prints was read from confidential rows: do not publish it before a person has checked every line.
+    """
+    from pets.domain import Domain
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the draft itself begins with the same warning
+        sys.stdout.write(Domain.suggest(_read(file), id=unit_id).to_toml())
+
+
+def _site(text: str) -> tuple[str, Path]:
+    name, separator, path = text.partition("=")
+    if not separator or not name or not path:
+        raise InvalidArgument("--site", "must have the form NAME=FILE", "For example: --site FR=france.csv")
+    return name, Path(path)
+
+
+def _read(path: Path) -> Any:
+    import pandas as pd
+
+    if not path.is_file():
+        raise InvalidArgument("file", f"{path} does not exist", "Check the path.")
+    try:
+        # Codes such as '007' or 'NA' are labels: nothing is guessed but plain numbers.
+        return (
+            pd.read_parquet(path)
+            if path.suffix == ".parquet"
+            else pd.read_csv(path, keep_default_na=False, na_values=[""])
+        )
+    except (ValueError, OSError, ImportError) as error:
+        raise InvalidArgument(
+            "file", f"{path.name} cannot be read as a table ({type(error).__name__})", "Give a .csv or .parquet file."
+        ) from None
+
+
+def _print_preview(shown: Preview) -> None:
+    console = Console()
+    for title, rows in shown.sections().items():
+        table = Table(
+            title=title, title_justify="left", show_header=False, box=None, title_style="bold", padding=(0, 2, 0, 0)
+        )
+        table.add_column(style="cyan", no_wrap=False, max_width=30)
+        table.add_column()
+        for term, text in rows:
+            table.add_row(term, text)
+        console.print(table, "")
+
+
+def _print_release(release: Release, level: float) -> None:
+    from pets.release_view import show_value
+
+    columns = release.to_columns(level)
+    table = Table(caption=" ".join(release.explain()[:1]), caption_justify="left")
+    for name in columns:
+        table.add_column(name, justify="right" if name in ("value", "stderr", "ci_low", "ci_high") else "left")
+    for i in range(len(columns["value"])):
+        table.add_row(*(show_value(column[i]) for column in columns.values()))
+    Console().print(table)
+
+
+def _print_json(data: object) -> None:
+    sys.stdout.write(json.dumps(data, indent=2, ensure_ascii=False) + "\n")
+
+
+def main() -> None:
+    """Run the command; a `pets` error becomes one sentence on stderr and an exit code."""
+    try:
+        app()
+    except PetsError as error:
+        text = " ".join([str(error), *getattr(error, "__notes__", [])])
+        Console(stderr=True).print(Text("error: ", style="bold red") + Text(text, style="not bold default"))
+        raise SystemExit(
+            3 if isinstance(error, BudgetExceeded) else 4 if isinstance(error, LedgerTampered) else 1
+        ) from None
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,274 @@
+"""What is published: values, how uncertain they are, what was promised, and where they come from."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from pets.config import canonical_json, digest
+from pets.errors import InvalidArgument, PairingRefused
+from pets.guarantee import Guarantee
+from pets.noise import NoNoise, half_width, sum_of
+from pets.query import BoundQuery, Columns, Measured
+from pets.query.estimate import PUBLISHED
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """Where a release comes from: enough to repeat it and to find its charge.
+
+    Attributes
+    ----------
+    question
+        Digest of query, domain and privacy unit.
+    mechanism, aggregator
+        Their settings.
+    sites
+        Names of the sites that took part.
+    dataset, request, ledger_entry
+        The account that paid, the identity of the request, and the hash of the ledger entry; empty when no
+        ledger was used. Publishing the hash anchors the ledger's chain.
+    created
+        UTC time in ISO 8601.
+    versions
+        Software that made it.
+    """
+
+    question: str = ""
+    mechanism: Mapping[str, Any] = field(default_factory=dict)
+    aggregator: Mapping[str, Any] = field(default_factory=dict)
+    sites: tuple[str, ...] = ()
+    dataset: str = ""
+    request: str = ""
+    ledger_entry: str = ""
+    created: str = ""
+    versions: Mapping[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def now(cls, **fields: Any) -> Provenance:
+        """Return a provenance stamped with the time and the versions of this moment."""
+        return cls(created=datetime.now(UTC).isoformat(timespec="seconds"), versions=versions(), **fields)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain data."""
+        return asdict(self) | {"sites": list(self.sites)}
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of pets, Python and NumPy."""
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        own = version("pets")
+    except PackageNotFoundError:
+        own = "unknown"
+    return {"pets": own, "python": platform.python_version(), "numpy": np.__version__}
+
+
+@dataclass(frozen=True)
+class Release:
+    """A published answer.
+
+    Parameters
+    ----------
+    query
+        The question with its domain and privacy unit.
+    parts
+        What was measured: one :class:`~pets.query.Measured` per block of the tally. Holds only what may be
+        published; a hidden cell's count is not in it.
+    guarantees
+        What is promised, output privacy first.
+    provenance
+        Where it comes from.
+
+    Examples
+    --------
+    ``release.to_frame()`` has the keys, then ``value`` (unbiased, so it may be negative), ``stderr``,
+    ``ci_low``, ``ci_high`` and ``status`` of each cell.
+    """
+
+    query: BoundQuery
+    parts: tuple[Measured, ...]
+    guarantees: tuple[Guarantee, ...]
+    provenance: Provenance = field(default_factory=Provenance)
+
+    @property
+    def guarantee(self) -> Guarantee:
+        """The promise about what is published."""
+        return self.guarantees[0]
+
+    def explain(self) -> tuple[str, ...]:
+        """Return what is promised, in plain sentences."""
+        return tuple(guarantee.explain() for guarantee in self.guarantees)
+
+    def to_columns(self, level: float = 0.95) -> Columns:
+        """Return the estimates as NumPy columns of equal length.
+
+        Parameters
+        ----------
+        level
+            Coverage of the intervals, which are exact for the noise that was used.
+        """
+        return self.query.query.estimate(self.parts, level)
+
+    def to_frame(self, level: float = 0.95) -> pd.DataFrame:
+        """Return the estimates as a pandas data frame; see :meth:`to_columns`."""
+        import pandas as pd
+
+        return pd.DataFrame(self.to_columns(level))
+
+    def dropped(self, level: float = 0.95) -> tuple[int, int, int] | None:
+        """Return how many rows fitted no declared cell: noisy number, and its interval.
+
+        ``None`` when the query does not measure it or the rule hides it.
+        """
+        return self.parts[0].dropped(level)
+
+    def margin(self, by: Sequence[str] = (), level: float = 0.95) -> Columns:
+        """Return the table summed over the other attributes, with the exact law of the summed noise.
+
+        Parameters
+        ----------
+        by
+            Attributes to keep; none gives the grand total.
+        level
+            Coverage of the intervals.
+
+        Raises
+        ------
+        InvalidArgument
+            The query is not one table of counts or sums, or lacks an attribute.
+        PairingRefused
+            A cell is hidden: its margin would be wrong, or would give it away.
+        """
+        part = self._one_table()
+        names = [axis.name for axis in part.block.axes]
+        for name in by:
+            if name not in names:
+                raise InvalidArgument(
+                    "by", f"names {name!r}, which is not in this table", f"It has {', '.join(names)}."
+                )
+        return _margin(part, [names.index(name) for name in by], level)
+
+    def _one_table(self) -> Measured:
+        if len(self.parts) != 1:
+            raise InvalidArgument("by", "needs a release of one table")
+        if self.parts[0].suppressed is not None and self.parts[0].suppressed.any():
+            raise PairingRefused("this release hides cells, so its margins cannot be computed from it")
+        return self.parts[0]
+
+    def to_json(self) -> str:
+        """Return the release as a JSON document with everything needed to read it alone."""
+        return canonical_json({
+            "format": "pets-release",
+            "version": 1,
+            "query": self.query.query.to_dict(),
+            "domain": self.query.domain.to_dict(),
+            "parts": [_part_to_dict(part) for part in self.parts],
+            "guarantees": [guarantee.to_dict() for guarantee in self.guarantees],
+            "provenance": self.provenance.to_dict(),
+        })  # fmt: skip
+
+    @classmethod
+    def from_json(cls, text: str | bytes) -> Release:
+        """Read :meth:`to_json`.
+
+        Raises
+        ------
+        ConfigError
+            The document is malformed; the error names the key.
+        """
+        from pets.release_file import release_from_json
+
+        return release_from_json(text)
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the document, to quote or to sign."""
+        return digest(self.to_json())
+
+    def plot(self, ax: Axes | None = None, level: float = 0.95, most: int = 40) -> Axes:
+        """Draw each cell's value and interval; see :func:`pets.release_view.plot`."""
+        from pets.release_view import plot
+
+        return plot(self, ax=ax, level=level, most=most)
+
+    def __repr__(self) -> str:
+        return f"<Release of {self.query.query!r}: {sum(p.block.cells for p in self.parts):,} cells, {self.guarantee}>"
+
+    def _repr_html_(self) -> str:
+        from pets.release_view import html
+
+        return html(self)
+
+
+def _margin(part: Measured, kept: Sequence[int], level: float) -> Columns:
+    from pets.query.estimate import key_columns
+
+    block = part.block
+    others = tuple(i for i in range(len(block.axes)) if i not in kept)
+    order = np.argsort(np.argsort(np.array(kept, dtype=np.int64)))
+    free = np.ones(block.cells, dtype=bool) if block.impossible is None else ~block.impossible
+    summed = part.counts().sum(axis=others).transpose(order).reshape(-1)
+    copies = free.reshape(block.shape).sum(axis=others).transpose(order).reshape(-1)
+    laws = {int(n): sum_of((part.law, 1, int(n))) if n else NoNoise() for n in np.unique(copies)}
+    width = np.array([half_width(laws[int(n)], level) for n in copies])
+    stderr = np.array([laws[int(n)].variance ** 0.5 for n in copies])
+    unit: float | int = 1 if block.unit == 1 else float(block.unit)
+    return key_columns([block.axes[i] for i in kept]) | {
+        "value": summed * unit,
+        "stderr": stderr * unit,
+        "ci_low": (summed - width) * unit,
+        "ci_high": (summed + width) * unit,
+        "status": np.full(len(summed), PUBLISHED, dtype=object),
+    }
+
+
+def _part_to_dict(part: Measured) -> dict[str, Any]:
+    hidden = [] if part.suppressed is None else np.flatnonzero(part.suppressed).tolist()
+    document: dict[str, Any] = {"values": part.values.tolist(), "law": part.law.to_dict()}
+    return document | ({"suppressed": hidden, "hidden_range": list(part.hidden_range)} if hidden else {})
+
+
+def pool(releases: Iterable[Release]) -> Release:
+    """Add releases that separate sites made of the same question, each with its own noise.
+
+    The law of the pooled error is the exact convolution. The guarantee is that of the weakest part, provided
+    that no person is at two of the sites (the privacy unit's `max_sites`).
+
+    Raises
+    ------
+    InvalidArgument
+        There is no release, or they answer different questions.
+    PairingRefused
+        A release hides cells.
+    """
+    from pets.guarantee import parallel
+
+    listed = list(releases)
+    if not listed:
+        raise InvalidArgument("releases", "is empty", "Give at least one release.")
+    first = listed[0]
+    if any(release.query.signature != first.query.signature for release in listed):
+        raise InvalidArgument(
+            "releases", "answer different questions", "Use the same query, domain and unit at each site."
+        )
+    parts = []
+    for index, part in enumerate(first.parts):
+        same = [release.parts[index] for release in listed]
+        if any(other.suppressed is not None for other in same):
+            raise PairingRefused("a release hides cells, so the pooled total is not known")
+        values = np.sum([other.values for other in same], axis=0)
+        parts.append(replace(part, values=values, law=sum_of(*((other.law, 1, 1) for other in same))))
+    sites = tuple(site for release in listed for site in release.provenance.sites)
+    provenance = replace(first.provenance, sites=sites, request="", ledger_entry="")
+    return Release(first.query, tuple(parts), (parallel(*(release.guarantee for release in listed)),), provenance)

@@ -1,0 +1,106 @@
+"""Reading a release from its JSON document."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import fields
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pets.config import parse_json
+from pets.errors import ConfigError, InvalidArgument, PetsError
+from pets.guarantee import from_dict as guarantee_from_dict
+from pets.noise import law_from_dict
+from pets.query import Block, BoundQuery, Measured
+from pets.release import Provenance, Release
+
+_KEYS = ("format", "version", "query", "domain", "parts", "guarantees", "provenance")
+
+
+def release_from_json(text: str | bytes) -> Release:
+    """Rebuild a release; everything in the document is checked against its own query and domain.
+
+    Raises
+    ------
+    ConfigError
+        The document is malformed; the error names the key.
+    """
+    data = parse_json(text)
+    for key in _KEYS:
+        if key not in data:
+            raise ConfigError(key, "is missing")
+    if data["format"] != "pets-release" or data["version"] != 1:
+        raise ConfigError("format", "is not a pets release of version 1")
+    try:
+        query = BoundQuery.from_dicts(_table(data, "query"), _table(data, "domain"))
+    except ConfigError:
+        raise
+    except PetsError as error:
+        raise ConfigError("query", "does not fit the domain", str(error)) from error
+    parts = _list(data, "parts")
+    if len(parts) != len(query.blocks):
+        raise ConfigError("parts", f"must hold {len(query.blocks)} tables for this query")
+    measured = tuple(
+        _part(part, block, f"parts.{i}") for i, (part, block) in enumerate(zip(parts, query.blocks, strict=True))
+    )
+    guarantees = tuple(guarantee_from_dict(item) for item in _list(data, "guarantees"))
+    if not guarantees:
+        raise ConfigError("guarantees", "is empty")
+    return Release(query, measured, guarantees, _provenance(_table(data, "provenance")))
+
+
+def _table(data: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+    if not isinstance(data[key], Mapping):
+        raise ConfigError(key, "must be a table")
+    return data[key]  # type: ignore[no-any-return]
+
+
+def _list(data: Mapping[str, Any], key: str) -> list[Any]:
+    if not isinstance(data[key], list):
+        raise ConfigError(key, "must be a list")
+    return data[key]  # type: ignore[no-any-return]
+
+
+def _part(data: object, block: Block, path: str) -> Measured:
+    if not isinstance(data, Mapping) or not {"values", "law"} <= set(data):
+        raise ConfigError(path, "must be a table with 'values' and 'law'")
+    values = _integers(data["values"], f"{path}.values")
+    if len(values) != block.size:
+        raise ConfigError(f"{path}.values", f"must hold {block.size} numbers")
+    try:
+        law = law_from_dict(data["law"])
+    except InvalidArgument as error:
+        raise ConfigError(f"{path}.law", error.problem, error.remedy) from error
+    hidden = _integers(data.get("suppressed", []), f"{path}.suppressed")
+    if not len(hidden):
+        return Measured(block, values, law)
+    bounds = _integers(data.get("hidden_range"), f"{path}.hidden_range")
+    if len(bounds) != 2 or hidden.min() < 0 or hidden.max() >= block.size:
+        raise ConfigError(f"{path}.suppressed", "must hold cell numbers, with two bounds in 'hidden_range'")
+    mask = np.zeros(block.size, dtype=np.bool_)
+    mask[hidden] = True
+    return Measured(block, np.where(mask, 0, values), law, mask, (int(bounds[0]), int(bounds[1])))
+
+
+def _integers(value: object, path: str) -> NDArray[np.int64]:
+    limit = 1 << 63
+    whole = isinstance(value, list) and all(type(item) is int and -limit <= item < limit for item in value)
+    if not whole:
+        raise ConfigError(path, "must be a list of 64-bit whole numbers")
+    return np.array(value, dtype=np.int64)
+
+
+def _provenance(data: Mapping[str, Any]) -> Provenance:
+    known = {field.name for field in fields(Provenance)}
+    for key, value in data.items():
+        if key not in known:
+            raise ConfigError(f"provenance.{key}", "is not a known key")
+        wanted = list if key == "sites" else Mapping if key in ("mechanism", "aggregator", "versions") else str
+        if not isinstance(value, wanted):
+            raise ConfigError(f"provenance.{key}", "has the wrong type")
+    sites = data.get("sites", [])
+    if not all(isinstance(site, str) for site in sites):
+        raise ConfigError("provenance.sites", "must hold names")
+    return Provenance(**{**data, "sites": tuple(sites)})

@@ -1,0 +1,86 @@
+"""The roles of the common interface: what a technique must be able to say and do.
+
+All of them can say, before any row is read, what they promise (:meth:`guarantee`) and how far off the
+published numbers will be (:meth:`error`). The tuner, the report and the ledger need nothing else.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+
+if TYPE_CHECKING:
+    from pets.error_model import ErrorModel
+    from pets.guarantee import Guarantee
+    from pets.query import BoundQuery
+    from pets.release import Release
+    from pets.session import Session, Spec
+    from pets.tally import Tally
+
+
+@runtime_checkable
+class Aggregator(Protocol):
+    """Input privacy: how the tallies of several sites become one total, and who learns what."""
+
+    @property
+    def kind(self) -> str:
+        """Name in a plan file."""
+        ...
+
+    def guarantee(self, query: BoundQuery) -> Guarantee:
+        """Return what is promised about a single site's tally."""
+        ...
+
+    def error(self, query: BoundQuery) -> ErrorModel:
+        """Return the error that the aggregation itself adds."""
+        ...
+
+    def who_learns(self, query: BoundQuery) -> dict[str, str]:
+        """Return for each party, in plain words, what it sees."""
+        ...
+
+    def site(self, spec: Spec, me: str, tally: Tally) -> Session:
+        """Return the session of the site called `me`."""
+        ...
+
+    def server(self, spec: Spec) -> Session:
+        """Return the session of the party that adds up."""
+        ...
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the settings as plain data with a ``type``."""
+        ...
+
+
+@runtime_checkable
+class Mechanism(Protocol):
+    """Output privacy: how a confidential total becomes a release."""
+
+    @property
+    def kind(self) -> str:
+        """Name in a plan file."""
+        ...
+
+    def guarantee(self, query: BoundQuery) -> Guarantee:
+        """Return what is promised about one privacy unit; this is what the ledger is charged."""
+        ...
+
+    def error(self, query: BoundQuery) -> ErrorModel:
+        """Return the exact law of the error."""
+        ...
+
+    def release(self, total: Tally, query: BoundQuery) -> Release:
+        """Turn the confidential total into what may be published."""
+        ...
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the settings as plain data with a ``type``."""
+        ...
+
+
+@runtime_checkable
+class Distributable(Protocol):
+    """Optional: noise drawn in shares at the sites, so that nobody ever holds the exact total."""
+
+    def noise_share(self, query: BoundQuery, sites: int, honest: int) -> Tally:
+        """Return one site's share; the shares of `honest` sites add up to at least the full noise."""
+        ...

@@ -1,0 +1,213 @@
+"""Does a mechanism keep what it says? Interface, accuracy and an empirical bound on its privacy loss."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pets.domain import Domain
+from pets.guarantee import ApproxDP, NoFormalGuarantee, PureDP, SuppressionRule, ZeroConcentratedDP
+from pets.noise import NoNoise
+from pets.query import BoundQuery, Count
+from pets.roles import Mechanism
+from pets.tally import Tally
+
+_DRAWS = 40_000
+_SURE = 5.0
+"""Standard errors that an observation may stray: a right mechanism fails once in some 10^6 runs."""
+
+
+def check_mechanism(mechanism: Mechanism, query: BoundQuery | None = None) -> list[str]:
+    """Return what is wrong with `mechanism`; an empty list when nothing was found.
+
+    Checked: the protocol; that the input is left untouched and every release is a fresh draw; that stated standard
+    errors, 95 % intervals and P(false zero) are seen; that structural zeros stay zero; that hidden counts are
+    really absent; and that the privacy loss seen on neighbouring tallies does not exceed the claim.
+
+    Parameters
+    ----------
+    mechanism
+        What to check.
+    query
+        A count query for the interface checks; a small one when left out.
+
+    Returns
+    -------
+    list of str
+        One sentence per finding.
+    """
+    if not isinstance(mechanism, Mechanism):
+        return [f"{type(mechanism).__name__} lacks a method of pets.Mechanism"]
+    small = _small_query() if query is None else query
+    checks: tuple[Callable[[], Iterator[str]], ...] = (
+        lambda: _interface(mechanism, small),
+        lambda: _behaviour(mechanism, small),
+        lambda: _accuracy(mechanism),
+        lambda: _privacy(mechanism),
+    )
+    return [finding for check in checks for finding in check()]
+
+
+def _small_query() -> BoundQuery:
+    domain = Domain(
+        sex=["female", "male"], site=["liver", "kidney", "ovary"], impossible=[{"sex": "male", "site": "ovary"}]
+    )
+    return Count(by=["sex", "site"]).bind(domain)
+
+
+def _wide_query() -> BoundQuery:
+    return Count(by=["cell"]).bind(Domain(cell=[f"c{i}" for i in range(_DRAWS)]))
+
+
+def _example(query: BoundQuery) -> Tally:
+    values = np.arange(query.size, dtype=np.int64) % 23
+    start = 0
+    for block in query.blocks:
+        values[start : start + block.size][~block.free()] = 0
+        start += block.size
+    return Tally(values, query.signature)
+
+
+def _interface(mechanism: Mechanism, query: BoundQuery) -> Iterator[str]:
+    settings = mechanism.to_dict()
+    if settings.get("type") != mechanism.kind:
+        yield "to_dict() must hold its kind under 'type'"
+    again = type(mechanism)(**{key: value for key, value in settings.items() if key != "type"})
+    if again.to_dict() != settings:
+        yield "a mechanism rebuilt from to_dict() has other settings"
+    if not mechanism.guarantee(query).explain().strip():
+        yield "guarantee(query) explains nothing"
+    if len(mechanism.error(query).laws) != len(query.blocks):
+        yield "error(query) must hold one law per block of the query"
+
+
+def _behaviour(mechanism: Mechanism, query: BoundQuery) -> Iterator[str]:
+    total = _example(query)
+    before = total.values.copy()
+    release = mechanism.release(total, query)
+    if not np.array_equal(total.values, before):
+        yield "release() changed the tally it was given"
+    if tuple(part.block for part in release.parts) != query.blocks:
+        yield "a release must hold one part per block of the query, in order"
+        return
+    start = 0
+    for part in release.parts:
+        exact = before[start : start + part.block.size]
+        start += part.block.size
+        if part.values[~part.block.free()].any():
+            yield "a structural zero is published as something else"
+        if part.suppressed is not None and np.any(part.values[part.suppressed] != 0):
+            yield "a hidden count is still in the release"
+        if part.suppressed is None and isinstance(part.law, NoNoise) and not np.array_equal(part.values, exact):
+            yield "error(query) says exact, and the published values differ"
+    if _claims_dp(mechanism, query) and query.size > 4:
+        wide = _wide_query()
+        flat = _example(wide)
+        if np.array_equal(mechanism.release(flat, wide).parts[0].values, mechanism.release(flat, wide).parts[0].values):
+            yield "two releases of the same tally have the same noise"
+
+
+def _claims_dp(mechanism: Mechanism, query: BoundQuery) -> bool:
+    return not isinstance(mechanism.guarantee(query), SuppressionRule | NoFormalGuarantee)
+
+
+def _accuracy(mechanism: Mechanism) -> Iterator[str]:
+    query = _wide_query()
+    model = mechanism.error(query)
+    if model.hides is not None:
+        return
+    truth = np.ones(query.size, dtype=np.int64)
+    part = mechanism.release(Tally(truth, query.signature), query).parts[0]
+    error = (part.values - truth).astype(np.float64)
+    n = len(error)
+    stated = model.stderr()[0]
+    scatter = max(stated, 1e-9) * max(math.sqrt(float(np.mean((error / max(stated, 1e-9)) ** 4))), 1.0) / math.sqrt(n)
+    if abs(error.mean()) > _SURE * max(stated, 1e-9) / math.sqrt(n):
+        yield f"the error is biased: mean {error.mean():.4g} over {n:,} draws"
+    if abs(error.std() - stated) > _SURE * scatter:
+        yield f"standard error stated {stated:.4g}, seen {error.std():.4g}"
+    covered = float(np.mean(np.abs(error) <= model.half_width(0.95)[0]))
+    if covered < 0.95 - _SURE * math.sqrt(0.05 * 0.95 / n):
+        yield f"95 % intervals cover {100 * covered:.2f} % of the truth"
+    zero, seen = model.probability_false_zero(1)[0], float(np.mean(part.values <= 0))
+    if abs(zero - seen) > _SURE * math.sqrt(max(zero * (1 - zero), 1 / n) / n):
+        yield f"P(false zero | 1) stated {zero:.4f}, seen {seen:.4f}"
+
+
+def _privacy(mechanism: Mechanism) -> Iterator[str]:
+    """Compare the laws of one cell at counts that differ by what one unit can do."""
+    query = _wide_query()
+    if not _claims_dp(mechanism, query):
+        return
+    step = query.sensitivity.linf
+    low = mechanism.release(Tally(np.zeros(query.size, dtype=np.int64), query.signature), query).parts[0].values
+    high = mechanism.release(Tally(np.full(query.size, step, dtype=np.int64), query.signature), query).parts[0].values
+    claim = mechanism.guarantee(query)
+    for delta in (0.0,) if isinstance(claim, PureDP) else (1e-1, 1e-2, 1e-3):
+        epsilon = _claimed_epsilon(claim, delta)
+        seen = empirical_epsilon(low, high, delta)
+        if epsilon is not None and seen > epsilon:
+            yield f"leaks at least epsilon {seen:.3f} at delta {delta:g}, claims {epsilon:.3f}"
+            return
+
+
+def _claimed_epsilon(claim: object, delta: float) -> float | None:
+    if isinstance(claim, PureDP):
+        return float(claim.epsilon)
+    if isinstance(claim, ApproxDP):
+        return float(claim.epsilon) if delta >= claim.delta else None
+    if isinstance(claim, ZeroConcentratedDP):
+        return float(claim.to_approx(delta).epsilon)
+    return None
+
+
+def empirical_epsilon(
+    low: NDArray[np.int64], high: NDArray[np.int64], delta: float = 0.0, confidence: float = 1 - 1e-6
+) -> float:
+    """Return a lower confidence bound on epsilon from draws of two neighbouring outputs.
+
+    Half of the draws choose the threshold event, the other half bound its probabilities (Clopper-Pearson), so that
+    the bound holds at `confidence` whatever was chosen.
+
+    Parameters
+    ----------
+    low, high
+        Independent draws under either data set, integer arrays of shape (n,).
+    delta
+        Mass that may be left out.
+    confidence
+        Of the bound.
+
+    Returns
+    -------
+    float
+        The bound; 0 when nothing can be said.
+    """
+    from scipy.stats import beta
+
+    half = len(low) // 2
+    best = 0.0
+    for first, second in ((low, high), (high, low), (-low, -high), (-high, -low)):
+        threshold = _best_threshold(first[:half], second[:half], delta)
+        n = len(first) - half
+        hits, misses = int(np.sum(first[half:] <= threshold)), int(np.sum(second[half:] <= threshold))
+        alpha = (1 - confidence) / 8
+        surely = float(beta.ppf(alpha, hits, n - hits + 1)) if hits else 0.0
+        at_most = float(beta.ppf(1 - alpha, misses + 1, n - misses)) if misses < n else 1.0
+        if surely > delta and at_most > 0:
+            best = max(best, math.log((surely - delta) / at_most))
+    return best
+
+
+def _best_threshold(first: NDArray[np.int64], second: NDArray[np.int64], delta: float) -> int:
+    """Return the threshold whose lower tail tells the two apart best, with a penalty for rare events."""
+    candidates = np.unique(first)
+    n = len(first)
+    p = np.searchsorted(np.sort(first), candidates, side="right") / n
+    q = np.searchsorted(np.sort(second), candidates, side="right") / n
+    surely = np.maximum(p - 5 * np.sqrt(p / n) - delta, 1e-12)
+    at_most = q + 5 * np.sqrt(np.maximum(q, 1 / n) / n)
+    return int(candidates[np.argmax(np.log(surely / at_most))])
