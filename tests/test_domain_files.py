@@ -369,7 +369,8 @@ def test_json_schema_lists_the_keys_of_the_format():
 def test_pydantic_is_loaded_only_when_a_file_is_read():
     code = (
         "import sys, pets.domain as d; d.Domain(a=['x']).signature; "
-        "print({'pydantic', 'tomli_w', 'pandas'} & set(sys.modules)); d.Domain.from_dict({}); print('pydantic' in sys.modules)"
+        "print({'pydantic', 'tomli_w', 'pandas'} & set(sys.modules)); "
+        "d.Domain.from_dict({}); print('pydantic' in sys.modules)"
     )
     shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert shown.split() == ["set()", "True"]

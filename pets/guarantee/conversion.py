@@ -7,6 +7,7 @@ References
 ----------
 .. [BS16] M. Bun and T. Steinke, "Concentrated Differential Privacy: Simplifications, Extensions, and
    Lower Bounds", TCC 2016. Propositions 1.4, 1.9.
+.. [KOV15] P. Kairouz, S. Oh and P. Viswanath, "The Composition Theorem for Differential Privacy", ICML 2015.
 .. [M17] I. Mironov, "Rényi Differential Privacy", CSF 2017. Proposition 2, section VI.
 .. [CKS20] C. Canonne, G. Kamath and T. Steinke, "The Discrete Gaussian for Differential Privacy",
    NeurIPS 2020. Section 2.3.
@@ -56,7 +57,7 @@ def pure_to_renyi(epsilon: Fraction, order: Fraction) -> Fraction:
     """Return the largest Rényi divergence at `order` that any pure `epsilon`-DP mechanism can have.
 
     Randomised response attains it ([M17]_, section VI); it is the worst case because every pure epsilon-DP
-    mechanism is a post-processing of randomised response. The bounds epsilon and order * epsilon²/2
+    mechanism is a post-processing of randomised response ([KOV15]_). The bounds epsilon and order * epsilon²/2
     ([BS16]_, Proposition 1.4) take over where digits cancel.
     """
     flipped = log_up(1 + bounds.exp_up((1 - 2 * order) * epsilon)) - log_down(1 + bounds.exp_down(-epsilon))

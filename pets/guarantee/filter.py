@@ -5,11 +5,11 @@ is more freedom than textbook composition grants, so each rule below needs its o
 privacy loss of everything released so far; P, A, D and R are the sums of the pure epsilons, of the approximate
 epsilons and deltas, and of rho.
 
-*Limit in epsilon.* Z <= P always. Pure charges only (Rogers et al. 2016, section 3).
+*Limit in epsilon.* Z <= P always. Pure charges only (Rogers et al. 2016).
 
 *Limit in rho.* At every order a, exp((a - 1)(Z - a R)) is a supermartingale with R including epsilon²/2 of
 each pure charge; stopping while R <= limit bounds the Rényi divergence at all orders (Feldman and Zrnic
-2021, Theorem 3.1; Lécuyer 2021; Whitehouse et al. 2023, section 3).
+2021; Lécuyer 2021; Whitehouse et al. 2023).
 
 *Limit in (epsilon, delta).* Without zero-concentrated charges: P + A <= epsilon and D <= delta; then Z exceeds epsilon
 only where one of the approximate mechanisms fails. With zero-concentrated charges:
@@ -19,10 +19,10 @@ by delta whenever the analyst stops; a path that never used a zero-concentrated 
 If all charges are zero-concentrated, this admits exactly ``rho_for(epsilon, delta)``.
 
 It is tempting to convert R at the best order for the R at hand instead. That is wrong: the analyst can stop
-when the noise happens to be unlucky and spend the rest of epsilon purely, which tries many conversions with one
-delta; the true delta then exceeds the limit several times (``tests/guarantee/test_filter.py`` computes
-it). Splitting delta between approximate and zero-concentrated charges on the way fails for the same
-reason, so these two are not mixed under one limit.
+when the noise happens to be unlucky and spend the rest of epsilon purely, which tries many conversions with
+one delta. With Gaussian noise under the limit (3, 1e-6) the true delta is then 3.4e-6 (computed in
+``tests/guarantee/test_filter.py``). Splitting delta between approximate and zero-concentrated charges on the
+way fails for the same reason, so these two are not mixed under one limit.
 
 References
 ----------

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from pets.errors import LedgerTampered
 from pets.guarantee import Composition
 from pets.ledger.arguments import Limit
-from pets.ledger.entry import GENESIS, Row, read_guarantee, read_spent, seal
+from pets.ledger.entry import GENESIS, Row, read_guarantee, read_spent, seal, sound
 
 BATCH = 1_000
 """Entries read in one transaction: enough to be quick, few enough to hold up no checkpoint."""
@@ -76,11 +76,13 @@ def append(
 def totals(connection: sqlite3.Connection, dataset: str, unit: str) -> tuple[Composition, int]:
     """Return what an account has spent and how many exact releases it has seen."""
     found = connection.execute(
-        "SELECT spent, exact_releases FROM entries WHERE dataset = ? AND unit = ? AND spent IS NOT NULL "
-        "ORDER BY sequence DESC LIMIT 1",
+        "SELECT * FROM entries WHERE dataset = ? AND unit = ? AND spent IS NOT NULL ORDER BY sequence DESC LIMIT 1",
         (dataset, unit),
     ).fetchone()
-    return (Composition(), 0) if found is None else (read_spent(found[0]), found[1])
+    if found is None:
+        return Composition(), 0
+    last = sound(Row(*found))
+    return read_spent(last.spent or ""), last.exact_releases or 0
 
 
 def charged(connection: sqlite3.Connection, dataset: str, unit: str, request: str) -> Row | None:
@@ -89,7 +91,7 @@ def charged(connection: sqlite3.Connection, dataset: str, unit: str, request: st
         "SELECT * FROM entries WHERE dataset = ? AND unit = ? AND request = ? AND spent IS NOT NULL",
         (dataset, unit, request),
     ).fetchone()
-    return None if found is None else Row(*found)
+    return None if found is None else sound(Row(*found))
 
 
 def answered(connection: sqlite3.Connection, dataset: str, unit: str, request: str) -> Row | None:
@@ -98,7 +100,7 @@ def answered(connection: sqlite3.Connection, dataset: str, unit: str, request: s
         "SELECT * FROM entries WHERE dataset = ? AND unit = ? AND request = ? AND answer IS NOT NULL",
         (dataset, unit, request),
     ).fetchone()
-    return None if found is None else Row(*found)
+    return None if found is None else sound(Row(*found))
 
 
 def accounts(connection: sqlite3.Connection) -> Iterator[tuple[str, str]]:

@@ -71,9 +71,11 @@ class Replay:
     def batch(self, rows: Sequence[Row], until: int) -> None:
         """Play `rows`, which must be all entries up to `until`."""
         for row in rows:
+            if row.kind == "limit":
+                self._check_limit()  # what came before, by the limit of that time
             try:
                 fault = self._fault(row)
-            except (PetsError, ValueError, TypeError, KeyError, ArithmeticError, RecursionError):
+            except (PetsError, ValueError, TypeError, LookupError, ArithmeticError, RecursionError):
                 fault = "holds what no ledger writes"
             if fault:
                 raise LedgerTampered(f"entry {self.count + 1} {fault}.", self.count + 1)
@@ -147,7 +149,8 @@ class Replay:
             running.amounts = {place: amount * factor for place, amount in running.amounts.items()}
 
     def _change_limit(self, allowed: str) -> None:
-        self._check_limit()
+        if not isinstance(read_guarantee(allowed), Limit):
+            raise ValueError
         self.allowed = allowed
         for account, running in self.accounts.items():
             self._unchecked[account].append((self.count + 1, '"'.join(running.parts)))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-APPLICATION_ID = int.from_bytes(b"pets", "big")
+APPLICATION = b"pets"
 """Bytes 68 to 71 of every ledger file, which tell it from other SQLite databases."""
 
 FORMAT = 1
@@ -52,7 +52,9 @@ _STATEMENTS = (
     "CREATE TRIGGER state_stays BEFORE DELETE ON state BEGIN SELECT RAISE(ABORT, 'the ledger state stays'); END",
 )
 
-SCHEMA = f"PRAGMA application_id={APPLICATION_ID};PRAGMA user_version={FORMAT};" + "".join(f"{s};" for s in _STATEMENTS)
+SCHEMA = f"PRAGMA application_id={int.from_bytes(APPLICATION, 'big')};PRAGMA user_version={FORMAT};" + "".join(
+    f"{s};" for s in _STATEMENTS
+)
 
 
 def structure() -> list[str]:

@@ -25,7 +25,7 @@ from urllib.parse import quote
 from weakref import WeakSet
 
 from pets.errors import LedgerError, LedgerTampered
-from pets.ledger.schema import APPLICATION_ID, FORMAT, PRAGMAS, SCHEMA, structure
+from pets.ledger.schema import APPLICATION, FORMAT, PRAGMAS, SCHEMA, structure
 
 _WAL_BYTES = 8 << 20
 
@@ -82,7 +82,7 @@ class Store:
         if self._closed:
             raise LedgerError(f"the ledger {self.path!r} was closed. Open it again with Ledger(path).")
         if self._connection is None:
-            self._connection = _connect(self.path, "mode=rw", self._timeout)
+            self._connection = _connect(self.path, self._timeout)
         return self._connection
 
     def _checkpoint(self, connection: sqlite3.Connection) -> None:
@@ -95,7 +95,7 @@ class Store:
         with suppress(OSError, sqlite3.Error):  # a checkpoint that fails costs space, nothing else
             if os.stat(f"{self.path}-wal").st_size <= _WAL_BYTES:
                 return
-            with closing(_connect(self.path, "mode=rw", self._timeout)) as second:
+            with closing(_connect(self.path, self._timeout)) as second:
                 connection.execute("BEGIN IMMEDIATE")
                 try:
                     second.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
@@ -107,6 +107,8 @@ class Store:
         with self._lock:
             self._closed = True
             self.disconnect()
+        with _registry_lock:
+            _stores.discard(self)
 
     def __del__(self) -> None:
         self.disconnect()
@@ -131,9 +133,11 @@ def find(path: str) -> bool:
     Raises
     ------
     LedgerError
-        Something else is there. It was only looked at: ``immutable`` makes SQLite touch neither locks nor logs.
+        Something else is there. It was only looked at.
     """
-    with translated(path):
+    with translated(path), _registry_lock:
+        if any(store.path == path for store in _stores):
+            return True
         try:
             found = os.stat(path)
         except FileNotFoundError:
@@ -141,19 +145,25 @@ def find(path: str) -> bool:
             return False
         if not stat.S_ISREG(found.st_mode):
             raise LedgerError(f"{path!r} is not a file. Name a file for the ledger.")
-        connection = _connect(path, "mode=ro&immutable=1", 0.0, pragmas=())
-        try:
-            (application,) = connection.execute("PRAGMA application_id").fetchone()
-            (version,) = connection.execute("PRAGMA user_version").fetchone()
-        except sqlite3.DatabaseError:
-            application, version = None, None
-        finally:
-            connection.close()
-    if application != APPLICATION_ID:
+        header = _header(path)
+    application, version = header[68:72], int.from_bytes(header[60:64], "big")
+    if not header.startswith(b"SQLite format 3\0") or application != APPLICATION:
         raise LedgerError(f"{path!r} is not a budget ledger. It was not changed. Name another file.")
     if version != FORMAT:
         raise LedgerError(f"{path!r} has ledger format {version}, this version of pets reads {FORMAT}. Upgrade pets.")
     return True
+
+
+def _header(path: str) -> bytes:
+    """Read the start of a file that no store of this process uses.
+
+    Otherwise closing the file would drop the locks that SQLite holds on it for this process (POSIX).
+    """
+    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
+    try:
+        return os.read(descriptor, 100)
+    finally:
+        os.close(descriptor)
 
 
 def create(path: str, fill: Callable[[sqlite3.Connection], None]) -> None:
@@ -165,7 +175,7 @@ def create(path: str, fill: Callable[[sqlite3.Connection], None]) -> None:
         with TemporaryDirectory(prefix=".pets-ledger-", dir=folder) as draft_folder:
             draft = os.path.join(draft_folder, "draft")
             os.close(os.open(draft, os.O_CREAT | os.O_EXCL, 0o600))
-            connection = _connect(draft, "mode=rw", 0.0)
+            connection = _connect(draft, 0.0)
             try:
                 connection.executescript(SCHEMA)
                 connection.execute("BEGIN IMMEDIATE")
@@ -185,11 +195,11 @@ def check_structure(connection: sqlite3.Connection) -> None:
         raise LedgerTampered("the ledger's tables, indexes or triggers were altered. Restore a copy and verify it.")
 
 
-def _connect(path: str, mode: str, timeout: float, pragmas: tuple[str, ...] = PRAGMAS) -> sqlite3.Connection:
-    uri = f"file:{quote(os.fsencode(path))}?{mode}"
+def _connect(path: str, timeout: float) -> sqlite3.Connection:
+    uri = f"file:{quote(os.fsencode(path))}?mode=rw"
     connection = sqlite3.connect(uri, timeout, uri=True, isolation_level=None, check_same_thread=False)
     try:
-        for pragma in pragmas:
+        for pragma in PRAGMAS:
             connection.execute(f"PRAGMA {pragma}").fetchall()
     except BaseException:
         connection.close()
@@ -234,6 +244,8 @@ def translated(path: str) -> Iterator[None]:
         yield
     except sqlite3.Error as error:
         raise _explained(path, error) from error
+    except UnicodeDecodeError as error:  # SQLite's own words about a damaged table quote the damage
+        raise _damaged(path, "its tables cannot be read") from error
     except OSError as error:
         raise LedgerError(f"the ledger {path!r} cannot be used: {error.strerror}. Nothing was charged.") from error
 
@@ -248,7 +260,11 @@ def _explained(path: str, error: sqlite3.Error) -> LedgerError:
             f"the ledger {path!r} was closed or forked in the middle of a transaction. Nothing was charged."
         )
     # What is left are damaged pages, broken constraints and text that is not Unicode.
-    return LedgerTampered(f"the ledger {path!r} is damaged ({error}). Restore a copy and verify it.")
+    return _damaged(path, str(error))
+
+
+def _damaged(path: str, how: str) -> LedgerTampered:
+    return LedgerTampered(f"the ledger {path!r} is damaged ({how}). Restore a copy and verify it.")
 
 
 _stores: WeakSet[Store] = WeakSet()

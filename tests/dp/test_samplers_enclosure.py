@@ -107,14 +107,14 @@ def test_tails_are_enclosed_and_the_list_is_long_enough(law, bits, zeros):
         for lower, upper, tail in zip(low, high, reversed(tails), strict=True):
             assert lower <= tail * mpmath.mpf(2) ** bits <= upper
     assert high[0] <= 2  # what lies beyond the list is no more than a cell or two
-    assert max(h - l for h, l in zip(high, low, strict=True)) <= 2
+    assert max(upper - lower for upper, lower in zip(high, low, strict=True)) <= 2
 
 
 @pytest.mark.parametrize("law", [Law.laplace(Fraction(256)), Law.gaussian(Fraction(256) ** 2)], ids=str)
 def test_the_widest_table_is_as_fine_as_it_claims(law):
     """Undecided cells at 64 bits: one for each boundary, hence a probability near 2**-50 of a third step."""
     low, high = tail_bounds(law, 64, zeros=1)
-    assert sum(h - l for h, l in zip(high, low, strict=True)) <= len(low) + 10
+    assert sum(upper - lower for upper, lower in zip(high, low, strict=True)) <= len(low) + 10
     assert len(low) < 2**14  # magnitudes fit the 16-bit table with room to spare
 
 
@@ -134,7 +134,7 @@ def test_every_cell_of_the_table_is_right(law, cell_bits, complement):
     expected = np.array(expected_outcomes(law, cell_bits, 2 if complement else 1))
     mirrored = np.where(expected == _OPEN, _OPEN, -1 - expected if complement else -expected)
     table = sampler._table.reshape(2**cell_bits, -1)  # one row a cell
-    assert (table.T == np.concatenate([expected, mirrored])).all()
+    assert (np.concatenate([expected, mirrored]) == table.T).all()
 
 
 @pytest.mark.parametrize(

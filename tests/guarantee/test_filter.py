@@ -167,6 +167,26 @@ def test_concentrated_charges_alone_may_use_rho_for(epsilon: Fraction, delta: fl
     assert not totals([ZeroConcentratedDP(rho * (1 + Fraction(1, 10**12)))]).fits(limit)
 
 
+@given(st.fractions("0.01", 50, max_denominator=100), st.sampled_from([1e-9, 1e-6, 1e-3]), st.integers(1, 99))
+def test_concentrated_charges_are_paid_at_one_tariff(epsilon: Fraction, delta: float, percent: int) -> None:
+    """Several tariffs to choose from on the way would need a delta each."""
+    limit, rho = ApproxDP(epsilon, delta), rho_for(epsilon, delta)
+
+    def paid(part: Fraction) -> Fraction:
+        return totals([ZeroConcentratedDP(rho * part)]).spent(limit).epsilon
+
+    low, part = Fraction(1, 1000), Fraction(percent, 100)
+    on_the_line = paid(low) + (part - low) / (1 - low) * (paid(Fraction(1)) - paid(low))
+    assert abs(paid(part) - on_the_line) < Fraction(1, 10**25)
+
+
+def test_a_large_delta_pays_for_concentrated_charges_only() -> None:
+    limit = ApproxDP(0.01, 0.1)
+    overdrawn = totals([PureDP(0.02)])
+    assert not overdrawn.fits(limit)
+    assert not overdrawn.add(ZeroConcentratedDP(1e-9)).fits(limit)
+
+
 def test_pure_charges_alone_may_use_all_of_epsilon() -> None:
     assert totals([PureDP(0.5), PureDP(0.5)]).fits(ApproxDP(1, 1e-6))
     assert totals([ApproxDP(0.5, 5e-7), ApproxDP(0.5, 5e-7)]).fits(ApproxDP(1, 1e-6))

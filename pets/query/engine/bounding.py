@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from pets.query.engine.columns import Column
 from pets.query.engine.groups import Groups, place
-from pets.query.engine.site import ROWS, UNIT, Site, integers, readings
+from pets.query.engine.site import ROWS, UNIT, Frame, Site, integers, readings
 
 if TYPE_CHECKING:
     from pets.query.layout import Block
@@ -37,25 +37,32 @@ def rows_beyond_bound(site: Site) -> Groups | None:
     unit = site.bound.domain.unit
     if unit.id is None:
         return None
-    offenders = site.frame.group_by([UNIT]).agg(nw.len().alias(ROWS)).filter(nw.col(ROWS) > unit.max_rows).select(UNIT)
-    found = site.collect(offenders)
+    found = site.run(lambda frame: _offenders(frame, unit.max_rows))
     if len(found) == 0:
         return None
-    without_id = found[UNIT].is_null().any()
+    without_id = bool(found[UNIT].is_null().any())
     parts = []
     if len(found) > without_id:
-        known = offenders.filter(~nw.col(UNIT).is_null())
-        parts.append(_details(site, site.frame.join(known, on=[UNIT], how="semi")))
+        parts.append(site.run(lambda frame: _details(site, _rows_of_offenders(frame, unit.max_rows))))
     if without_id:  # a join never matches nulls
-        parts.append(_details(site, site.frame.filter(nw.col(UNIT).is_null())))
+        parts.append(site.run(lambda frame: _details(site, frame.filter(nw.col(UNIT).is_null()))))
     return _excess(site, nw.concat(parts), unit.max_rows)
 
 
-def _details(site: Site, frame: nw.LazyFrame[Any]) -> nw.DataFrame[Any]:
-    """Return the distinct rows in `frame`, with how often each occurs."""
+def _offenders(frame: Frame, most: int) -> Frame:
+    return frame.group_by([UNIT]).agg(nw.len().alias(ROWS)).filter(nw.col(ROWS) > most).select(UNIT)
+
+
+def _rows_of_offenders(frame: Frame, most: int) -> Frame:
+    named = _offenders(frame, most).filter(~nw.col(UNIT).is_null())
+    return frame.join(named, on=[UNIT], how="semi")
+
+
+def _details(site: Site, frame: Frame) -> Frame:
+    """Return the distinct rows of `frame`, with how often each occurs."""
     keys = [column.key for column in site.columns]
     values = [column.value for column in site.columns if column.adds_values]
-    return site.collect(frame.group_by([UNIT, *keys, *values]).agg(nw.len().alias(ROWS)))
+    return frame.group_by([UNIT, *keys, *values]).agg(nw.len().alias(ROWS))
 
 
 def _excess(site: Site, details: nw.DataFrame[Any], most: int) -> Groups:

@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import cached_property
+from itertools import repeat
 from typing import Any, Final
 
 import narwhals.stable.v2 as nw
@@ -22,6 +23,9 @@ MAX_RAW_RANGE: Final = 256
 
 NUMBERS: Final = (bool, int, float, Decimal, np.number, np.bool_)
 """Types that a number in a column of mixed values may have."""
+
+LONG: Final = 2**13
+"""From this length on a column of texts is looked up by the engine and not one by one."""
 
 _STATES: Final = 4
 """Number of codes for invalid values."""
@@ -163,10 +167,21 @@ class Reading:
 def _category_codes(attribute: Categorical, grouped: nw.Series[Any]) -> NDArray[np.int64]:
     # One type per attribute, so that equal keys of the dict (1 and True) cannot be two categories.
     places = {label: i for i, label in enumerate(attribute.categories)}
+    if _decodes_slowly(grouped):
+        known = grouped.drop_nulls().unique().to_list()
+        found = grouped.replace_strict(known, [places.get(v, UNDECLARED) for v in known], return_dtype=nw.Int64)
+        return found.fill_null(MISSING).to_numpy().astype(np.int64)
     values = grouped.to_list()
-    codes = np.fromiter((places.get(v, UNDECLARED) for v in values), dtype=np.int64, count=len(values))
+    codes = np.fromiter(map(places.get, values, repeat(UNDECLARED)), dtype=np.int64, count=len(values))
     codes[_missing(grouped)] = MISSING
     return codes
+
+
+def _decodes_slowly(grouped: nw.Series[Any]) -> bool:
+    """Return whether texts are better looked up once for each distinct text, by the engine that holds them."""
+    encoded = isinstance(grouped.dtype, nw.Categorical | nw.Enum)
+    long = grouped.dtype == nw.String and len(grouped) > LONG and not grouped.implementation.is_pandas()
+    return (encoded or long) and not grouped.is_null().all()
 
 
 def _as_numbers(grouped: nw.Series[Any]) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:

@@ -57,14 +57,13 @@ def unpacked(packed: NDArray[np.int64], attribute: Integer | Numeric, *, binned:
 def units_expression(value: nw.Expr, attribute: Integer | Numeric) -> nw.Expr:
     """Return each number in whole units of the resolution, clipped to the bounds; nulls give a bound."""
     lower, upper = float(attribute.lower), float(attribute.upper)
-    clipped = value.fill_null(lower).clip(lower, upper)
-    if isinstance(attribute, Integer):
-        return clipped.floor().cast(nw.Int64)
-    scaled = clipped * float(attribute.resolution.denominator)
-    if attribute.resolution.numerator != 1:
-        scaled = scaled / float(attribute.resolution.numerator)
-    whole = (scaled + 0.5).floor()
-    return whole.clip(float(attribute.lower_units), float(attribute.upper_units)).cast(nw.Int64)
+    whole = value.fill_null(lower).clip(lower, upper)
+    if isinstance(attribute, Numeric):
+        whole = whole * float(attribute.resolution.denominator)
+        if attribute.resolution.numerator != 1:
+            whole = whole / float(attribute.resolution.numerator)
+        whole = (whole + 0.5).floor().clip(float(attribute.lower_units), float(attribute.upper_units))
+    return whole.floor().cast(nw.Int64)
 
 
 def codes_of(values: NDArray[np.float64], attribute: Integer | Numeric, *, binned: bool) -> NDArray[np.int64]:
@@ -85,14 +84,13 @@ def codes_of(values: NDArray[np.float64], attribute: Integer | Numeric, *, binne
 def units_of(values: NDArray[np.float64], attribute: Integer | Numeric) -> NDArray[np.int64]:
     """Return what :func:`units_expression` returns, for an array."""
     lower, upper = float(attribute.lower), float(attribute.upper)
-    clipped = np.clip(np.where(np.isnan(values), lower, values), lower, upper)
-    if isinstance(attribute, Integer):
-        return np.floor(clipped).astype(np.int64)
-    scaled = clipped * float(attribute.resolution.denominator)
-    if attribute.resolution.numerator != 1:
-        scaled = scaled / float(attribute.resolution.numerator)
-    whole = np.floor(scaled + 0.5)
-    return np.clip(whole, float(attribute.lower_units), float(attribute.upper_units)).astype(np.int64)
+    whole: NDArray[np.float64] = np.clip(np.where(np.isnan(values), lower, values), lower, upper)
+    if isinstance(attribute, Numeric):
+        whole = whole * float(attribute.resolution.denominator)
+        if attribute.resolution.numerator != 1:
+            whole = whole / float(attribute.resolution.numerator)
+        whole = np.clip(np.floor(whole + 0.5), float(attribute.lower_units), float(attribute.upper_units))
+    return np.floor(whole).astype(np.int64)
 
 
 def _cells(values: NDArray[np.float64], attribute: Integer | Numeric) -> NDArray[np.int64]:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property, partial
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Final
 
 import narwhals.stable.v2 as nw
 import numpy as np
 from narwhals.exceptions import NarwhalsError
+from numpy.typing import NDArray
 
 from pets.errors import DataError, InvalidArgument, did_you_mean
 from pets.query.engine.columns import Column, Reading
@@ -25,58 +27,59 @@ UNIT: Final = "unit"
 ROWS: Final = "rows"
 """Internal names, beside those of the columns. The projection drops all of the user's names, so none can clash."""
 
+Frame = nw.LazyFrame[Any]
+Schema = dict[str, nw.dtypes.DType]
+
 _SUPPORTED = "Give a pandas, Polars, PyArrow, DuckDB, Dask or PySpark data frame."
 
 
 @dataclass(frozen=True)
 class Site:
-    """The rows of one site as this query sees them.
+    """The rows of one site as one query sees them.
 
     Attributes
     ----------
-    frame
-        Lazy frame with internal names only.
+    source
+        The user's frame.
     columns
         The columns that the query uses, in the query's order.
+    unit
+        The column that identifies the privacy unit, if there is one.
     rows
         Number of rows, if it is known without a pass.
     bound
-        The query, for what it refuses.
+        The query.
     """
 
-    frame: nw.LazyFrame[Any]
+    source: Frame
     columns: tuple[Column, ...]
+    unit: nw.Expr | None
     rows: int | None
     bound: BoundQuery
+
+    @cached_property
+    def frame(self) -> Frame:
+        """The rows under internal names only."""
+        wanted = [expression for column in self.columns for expression in column.expressions()]
+        if self.unit is not None:
+            wanted.append(self.unit.alias(UNIT))
+        return self.source.select(*wanted) if wanted else self.source
 
     def group(self, blocks: Sequence[Block]) -> Groups:
         """Return the rows grouped by all columns that `blocks` read.
 
         Raises
         ------
-        DataError
-            See :meth:`Column.read`.
-        InvalidArgument
-            The engine failed.
+        DataError, InvalidArgument, RangeOverflow
+            See :meth:`run` and :meth:`Column.read`.
         """
-        names = set().union(*(columns_of(block) for block in blocks))
+        names = {name for block in blocks for name in columns_of(block)}
         columns = [column for column in self.columns if column.name in names]
         squared = {block.column for block in blocks if block.measure == "sum_squares"}
-        aggregates = [nw.len().alias(ROWS)]
-        derived = []
-        for column in columns:
-            if column.adds_values:
-                aggregates.append(nw.col(column.value).sum())
-            if column.adds_values and column.name in squared:
-                derived.append((nw.col(column.value) * nw.col(column.value)).alias(column.square))
-                aggregates.append(nw.col(column.square).sum())
-        frame = self.frame.with_columns(*derived) if derived else self.frame
-        keys = [column.key for column in columns]
-        grouped = self.collect(frame.group_by(keys).agg(*aggregates) if keys else frame.select(*aggregates))
-        return _read(columns, grouped)
+        return _read(columns, self.run(lambda frame: _grouped(frame, columns, squared)))
 
-    def collect(self, frame: nw.LazyFrame[Any]) -> nw.DataFrame[Any]:
-        """Run the engine.
+    def run(self, build: Callable[[Frame], Frame]) -> nw.DataFrame[Any]:
+        """Have the engine compute what `build` makes of :attr:`frame`.
 
         Raises
         ------
@@ -88,30 +91,23 @@ class Site:
             It failed for another reason. Its own message could quote the rows, so it is not passed on.
         """
         try:
-            return _run(frame)
+            return _collected(build(self.frame))
         except MemoryError:
             raise
         except Exception as error:  # noqa: BLE001 engines have no common base class of errors
             failure = type(error).__name__
         self._explain()
-        raise InvalidArgument(
-            "frame", f"could not be read: its engine raised {failure}", "Collect it by itself to see why."
-        )
+        raise InvalidArgument("frame", f"could not be read: its engine raised {failure}", "Collect it to see why.")
 
     def _explain(self) -> None:
-        """Raise the error that names the cause, if it can be found."""
-        try:
-            rows = int(_run(self.frame.select(nw.len().alias(ROWS)))[ROWS][0])
-        except Exception:  # noqa: BLE001 the whole frame is unreadable
-            return
-        self.bound.check_capacity(rows)
+        """Raise the error that names the cause of a failure, if it can be found."""
+        rows = _attempt(partial(_counted, self.source, None))
+        if rows is None:
+            return  # the frame as a whole cannot be read
+        self.bound.check_capacity(int(rows[ROWS][0]))
         for column in self.columns:
-            try:
-                _run(self.frame.group_by([column.key]).agg(nw.len().alias(ROWS)))
-            except Exception:  # noqa: BLE001 as above
-                raise DataError(
-                    column.name, "is of a type that its engine cannot group by", "Convert the column."
-                ) from None
+            if _attempt(partial(_counted, self.source, column)) is None:
+                raise DataError(column.name, "is of a type that its engine cannot group by", "Convert the column.")
 
 
 def open_site(frame: object, bound: BoundQuery) -> Site:
@@ -120,23 +116,15 @@ def open_site(frame: object, bound: BoundQuery) -> Site:
     Raises
     ------
     InvalidArgument
-        `frame` is no supported data frame, or its schema cannot be read.
+        `frame` is no supported data frame, or its columns cannot be read.
     DataError
         A column is missing, or holds lists or structs.
     """
-    opened = _open(frame)
+    opened = _opened(frame)
     schema = _schema(opened)
-    positions = {name: i for i, name in enumerate(schema)}
-    columns = tuple(_columns(bound, schema, positions))
-    projection = [expression for column in columns for expression in column.expressions()]
-    unit = bound.domain.unit.id
-    if unit is not None:
-        dtype = _dtype(schema, unit, "identifies the privacy unit")
-        identity = nw.nth(positions[unit])
-        projection.append((identity.fill_nan(None) if dtype.is_float() else identity).alias(UNIT))
+    columns = _columns(bound, schema)
     rows = len(opened) if isinstance(opened, nw.DataFrame) else None
-    lazy = opened.lazy()
-    return Site(lazy.select(*projection) if projection else lazy, columns, rows, bound)
+    return Site(_numbered(opened.lazy(), len(schema)), columns, _unit(bound, schema), rows, bound)
 
 
 def readings(columns: Sequence[Column], grouped: nw.DataFrame[Any], *, whole: bool = True) -> dict[str, Reading]:
@@ -144,9 +132,20 @@ def readings(columns: Sequence[Column], grouped: nw.DataFrame[Any], *, whole: bo
     return {column.name: column.read(grouped[column.key], whole=whole) for column in columns}
 
 
-def integers(series: nw.Series[Any]) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+def integers(series: nw.Series[Any]) -> NDArray[np.int64]:
     """Return a column of whole numbers; a sum over no rows is null in SQL and means 0."""
     return series.fill_null(0).cast(nw.Int64).to_numpy().astype(np.int64)
+
+
+def _grouped(frame: Frame, columns: Sequence[Column], squared: set[str | None]) -> Frame:
+    summed = [column for column in columns if column.adds_values]
+    squares = [column for column in summed if column.name in squared]
+    if squares:
+        frame = frame.with_columns(*((nw.col(c.value) * nw.col(c.value)).alias(c.square) for c in squares))
+    totals = [nw.col(name).sum() for name in [*(c.value for c in summed), *(c.square for c in squares)]]
+    keys = [column.key for column in columns]
+    aggregates = [nw.len().alias(ROWS), *totals]
+    return frame.group_by(keys).agg(*aggregates) if keys else frame.select(*aggregates)
 
 
 def _read(columns: Sequence[Column], grouped: nw.DataFrame[Any]) -> Groups:
@@ -165,17 +164,20 @@ def _read(columns: Sequence[Column], grouped: nw.DataFrame[Any]) -> Groups:
     return Groups(rows, cells, {name: reading.known for name, reading in meaning.items()}, sums, squares)
 
 
-def _open(frame: object) -> nw.DataFrame[Any] | nw.LazyFrame[Any]:
+def _opened(frame: object) -> nw.DataFrame[Any] | Frame:
     with warnings.catch_warnings():
         # Dask's adapter is about to move to a package of its own; nothing the data holder could act upon.
         warnings.filterwarnings("ignore", message="Dask support", category=FutureWarning)
         try:
-            return nw.from_native(frame)
+            opened: nw.DataFrame[Any] | Frame | None = nw.from_native(nw.to_native(frame, pass_through=True))
         except (TypeError, NarwhalsError):
-            raise InvalidArgument("frame", f"is a {type(frame).__name__}, which is no data frame", _SUPPORTED) from None
+            opened = None
+    if opened is not None:
+        return opened
+    raise InvalidArgument("frame", f"is a {type(frame).__name__}, which is no data frame", _SUPPORTED)
 
 
-def _schema(frame: nw.DataFrame[Any] | nw.LazyFrame[Any]) -> dict[str, nw.dtypes.DType]:
+def _schema(frame: nw.DataFrame[Any] | Frame) -> Schema:
     try:
         return dict(frame.collect_schema())
     except Exception as error:  # noqa: BLE001 engines have no common base class of errors
@@ -183,37 +185,68 @@ def _schema(frame: nw.DataFrame[Any] | nw.LazyFrame[Any]) -> dict[str, nw.dtypes
     raise InvalidArgument("frame", f"has columns that cannot be read ({failure})", "Name each column once.")
 
 
-def _columns(bound: BoundQuery, schema: dict[str, nw.dtypes.DType], positions: dict[str, int]) -> list[Column]:
+def _numbered(frame: Frame, columns: int) -> Frame:
+    """Return the frame with names that its engine cannot misread; Spark takes a dot for a field of a struct."""
+    if not frame.implementation.is_spark_like():
+        return frame
+    renamed: Frame = nw.from_native(frame.to_native().toDF(*(f"c{i}" for i in range(columns))))
+    return renamed
+
+
+def _columns(bound: BoundQuery, schema: Schema) -> tuple[Column, ...]:
     keys = {axis.name for block in bound.blocks for axis in block.axes}
     summed = {block.column for block in bound.blocks if block.measure != "count"}
-    read = set().union(*(columns_of(block) for block in bound.blocks))
+    read = {name for block in bound.blocks for name in columns_of(block)}
     used = [name for name in bound.query.needs() if name in read]
-    return [
+    positions = {name: i for i, name in enumerate(schema)}
+    return tuple(
         Column(
-            name,
-            positions.get(name, -1),
-            _dtype(schema, name, "is used by the query"),
-            bound.table_domain[name],
-            name in keys,
-            name in summed,
-            index,
+            name=name,
+            dtype=_dtype(schema, name, "the query reads it"),
+            position=positions[name],
+            attribute=bound.table_domain[name],
+            is_key=name in keys,
+            is_summed=name in summed,
+            index=index,
         )
         for index, name in enumerate(used)
-    ]
+    )
 
 
-def _dtype(schema: dict[str, nw.dtypes.DType], name: str, role: str) -> nw.dtypes.DType:
+def _unit(bound: BoundQuery, schema: Schema) -> nw.Expr | None:
+    name = bound.domain.unit.id
+    if name is None:
+        return None
+    dtype = _dtype(schema, name, "it identifies the privacy unit")
+    column = nw.nth(list(schema).index(name))
+    return column.fill_nan(None) if dtype.is_float() else column
+
+
+def _dtype(schema: Schema, name: str, role: str) -> nw.dtypes.DType:
     if name not in schema:
         raise DataError(name, f"is missing, and {role}", did_you_mean(name, schema))
     dtype = schema[name]
     if dtype.is_nested():
-        raise DataError(
-            name, f"holds {str(dtype).split('(')[0].lower()} values, which are no categories", "Unpack them first."
-        )
+        raise DataError(name, f"holds a {type(dtype).__name__} in each row", "Give one plain value in each row.")
     return dtype
 
 
-def _run(frame: nw.LazyFrame[Any]) -> nw.DataFrame[Any]:
-    if frame.implementation.is_pandas() or frame.implementation.is_polars() or find_spec("pyarrow"):
+def _counted(frame: Frame, column: Column | None) -> Frame:
+    """Return the number of rows, or of rows with each value of `column`."""
+    if column is None:
+        return frame.select(nw.len().alias(ROWS))
+    return frame.select(column.expressions()[0]).group_by([column.key]).agg(nw.len().alias(ROWS))
+
+
+def _attempt(build: Callable[[], Frame]) -> nw.DataFrame[Any] | None:
+    try:
+        return _collected(build())
+    except Exception:  # noqa: BLE001 whatever it is, this is not the way
+        return None
+
+
+def _collected(frame: Frame) -> nw.DataFrame[Any]:
+    kind = frame.implementation
+    if kind.is_pandas_like() or kind.is_polars() or kind.is_dask() or find_spec("pyarrow"):
         return frame.collect()
     return frame.collect("pandas")
