@@ -5,12 +5,14 @@ REPORT ?= demo-report
 BIN := .venv/bin
 export PYTHON
 
+# The theme's advertisement stays out of the build log.
+export NO_MKDOCS_2_WARNING := 1
 # Settings of the surrounding shell that would reach into .venv/
 unexport PYTHONHOME PYTHONPATH PIP_USER PIP_TARGET PIP_PREFIX
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test check slow explore oldest lint format types docs bench constraints clean core dev peers
+.PHONY: help demo test slow explore oldest lint format types docs bench constraints clean core dev peers
 
 help: ## show this list
 	@sed -n 's/^\([a-z]*\):.*## /\1	/p' Makefile | expand -t 14

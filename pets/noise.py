@@ -7,6 +7,7 @@ is published as zero) is computed here from the exact law of the noise, never fr
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
@@ -25,7 +26,9 @@ _TAIL = 1e-18
 
 @runtime_checkable
 class NoiseLaw(Protocol):
-    """Law of an integer-valued error that is symmetric about zero."""
+    """Law of an integer-valued error that is symmetric about zero. Frozen, so that its tables can be kept."""
+
+    def __hash__(self) -> int: ...
 
     @property
     def variance(self) -> float:
@@ -236,11 +239,21 @@ class WeightedSumLaw:
 
 
 def sum_of(*terms: tuple[NoiseLaw, int, int]) -> NoiseLaw:
-    """Return the law of a weighted sum of independent noises, in its simplest form."""
-    kept = tuple((law, w, n) for law, w, n in terms if w != 0 and n > 0 and law.variance > 0)
+    """Return the law of a weighted sum of independent noises, in its simplest form.
+
+    Sums of sums are flattened and equal terms counted once, so that pooling many sites or adding many cells stays
+    cheap: every law here is symmetric, so the sign of a weight does not matter.
+    """
+    copies: Counter[tuple[NoiseLaw, int]] = Counter()
+    for law, weight, count in terms:
+        if weight == 0 or count <= 0 or law.variance == 0:
+            continue
+        for inner, inner_weight, inner_count in law.terms if isinstance(law, WeightedSumLaw) else ((law, 1, 1),):
+            copies[inner, abs(weight * inner_weight)] += count * inner_count
+    kept = tuple((law, weight, count) for (law, weight), count in copies.items())
     if not kept:
         return NoNoise()
-    if len(kept) == 1 and abs(kept[0][1]) == 1 and kept[0][2] == 1:
+    if len(kept) == 1 and kept[0][1:] == (1, 1):
         return kept[0][0]
     return WeightedSumLaw(kept)
 
@@ -316,12 +329,13 @@ def _convolved_cumulative(terms: tuple[tuple[NoiseLaw, int, int], ...]) -> NDArr
     deviation = math.sqrt(sum(n * w**2 * law.variance for law, w, n in terms))
     longest = max(abs(w) * (half_width(law, 1 - 1e-15) + 1) for law, w, _ in terms)
     size = 1 << math.ceil(math.log2(2 * (12 * deviation + longest) + 16))
-    frequency = 2 * np.pi * np.fft.rfftfreq(size)
+    frequency = np.linspace(0.0, np.pi, size // 2 + 1, dtype=np.float64)
     product = np.ones(len(frequency))
     for law, weight, copies in terms:
         product *= _characteristic(law, weight * frequency) ** copies
     mass = np.fft.fftshift(np.fft.irfft(product, size))
-    return np.clip(np.cumsum(np.maximum(mass, 0.0)), 0.0, 1.0)
+    cumulative: NDArray[np.float64] = np.clip(np.cumsum(np.maximum(mass, 0.0)), 0.0, 1.0)
+    return cumulative
 
 
 def _characteristic(law: NoiseLaw, frequency: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -16,6 +16,9 @@ from pets.noise import law_from_dict
 from pets.query import Block, BoundQuery, Measured
 from pets.release import Provenance, Release
 
+MAX_BYTES = 256 * 2**20
+"""Largest document that is read: some ten million cells."""
+
 _KEYS = ("format", "version", "query", "domain", "parts", "guarantees", "provenance")
 
 
@@ -27,7 +30,7 @@ def release_from_json(text: str | bytes) -> Release:
     ConfigError
         The document is malformed; the error names the key.
     """
-    data = parse_json(text)
+    data = parse_json(text, max_bytes=MAX_BYTES)
     for key in _KEYS:
         if key not in data:
             raise ConfigError(key, "is missing")

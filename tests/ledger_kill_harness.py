@@ -101,7 +101,7 @@ def kill_at_random(folder: Path, kills: int, workers: int, pause: float, seed: i
         log = Log(folder / f"worker-{born % 64}.log")
         try:
             work(path, log, round_, random.Random(f"{seed} {born}"))
-        except BaseException as error:
+        except Exception as error:  # noqa: BLE001  # whatever it is, it is a finding
             log.write("error", repr(error), repr(error.__cause__))
         os._exit(1)
 
@@ -229,7 +229,7 @@ def resume(folder: Path) -> list[str]:
     except PetsError as error:
         return [repr(error)]
     violations = [] if spent == PureDP(2) else [f"{spent} after a crash and a retry"]
-    return violations + judge(folder / "ledger.sqlite", read_logs(folder), 0, 2)["violations"]
+    return [*violations, *judge(folder / "ledger.sqlite", read_logs(folder), 0, 2)["violations"]]
 
 
 def release_first(ledger: Ledger, log: Log, dataset: str) -> None:
@@ -275,7 +275,7 @@ def main() -> None:
     else:
         with workspace() as name:
             found = kill_at_random(Path(name), options.kills, options.workers, options.pause, options.seed)
-    print(json.dumps(found))
+    sys.stdout.write(json.dumps(found))
 
 
 if __name__ == "__main__":

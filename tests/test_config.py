@@ -196,6 +196,15 @@ def test_write_atomic_and_read(tmp_path: Path):
     assert [p.name for p in tmp_path.iterdir()] == ["a.toml"]
 
 
+def test_a_reader_of_the_old_file_keeps_the_old_text(tmp_path: Path):
+    path = tmp_path / "a.json"
+    write_atomic(path, "{}")
+    with path.open() as reader:
+        write_atomic(path, '{"a": 1}')
+        assert reader.read() == "{}"
+    assert read_file(path) == {"a": 1}
+
+
 def test_write_atomic_keeps_a_link(tmp_path: Path):
     (tmp_path / "real.json").write_text("{}")
     (tmp_path / "link.json").symlink_to("real.json")

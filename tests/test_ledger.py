@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from fractions import Fraction
 from pathlib import Path
@@ -167,9 +167,9 @@ def test_a_limit_with_a_unit_admits_that_unit_only(tmp_path: Path) -> None:
     with Ledger(tmp_path / "l", PureDP(1, unit=PATIENT)) as ledger:
         assert ledger.charge(PureDP("0.1")).unit == str(PATIENT)
         assert ledger.charge(SUPPRESSION, allow_exact=True).unit == str(PATIENT)
-        for wrong in ({"unit": "family"}, {"unit": ""}):
+        for wrong in ("family", ""):
             with pytest.raises(IncompatibleGuarantees, match="limit"):
-                ledger.charge(PureDP("0.1"), **wrong)
+                ledger.charge(PureDP("0.1"), unit=wrong)
         with pytest.raises(IncompatibleGuarantees):
             ledger.charge(PureDP("0.1", unit=FAMILY))
         assert ledger.spent() == PureDP("0.1", unit=PATIENT)
@@ -418,6 +418,7 @@ def test_a_closed_ledger_says_so(ledger: Ledger) -> None:
 
 # --------------------------------------------------------------------------------------------- hostile input
 
+
 @pytest.mark.parametrize("argument", ["dataset", "unit", "request"])
 @pytest.mark.parametrize("value", [" x", "x ", "a\nb", "a\0b", "\ud800", "x" * 1001, "\x1b[31m", 7, b"x", ["x"]])
 def test_bad_names_are_refused_before_anything_is_written(ledger: Ledger, argument: str, value: Any) -> None:
@@ -481,10 +482,15 @@ def test_nothing_but_our_errors_escapes(tmp_path_factory: Any, data: Any) -> Non
     folder = tmp_path_factory.getbasetemp() / "fuzzed"
     folder.mkdir(exist_ok=True)
     with Ledger(folder / "l", PureDP(10**9)) as ledger:
-        draw = lambda: data.draw(ANYTHING)  # noqa: E731
+
+        def draw() -> Any:
+            return data.draw(ANYTHING)
+
         guarantee = data.draw(st.one_of(st.just(PureDP("0.001")), st.just(SUPPRESSION), ANYTHING))
-        calls = [
-            lambda: ledger.charge(guarantee, note=draw(), dataset=draw(), unit=draw(), request=draw(), allow_exact=draw()),
+        calls: list[Callable[[], object]] = [
+            lambda: ledger.charge(
+                guarantee, note=draw(), dataset=draw(), unit=draw(), request=draw(), allow_exact=draw()
+            ),
             lambda: ledger.store_answer(draw(), draw(), dataset=draw(), unit=draw()),
             lambda: ledger.answer(draw(), dataset=draw(), unit=draw()),
             lambda: ledger.spent(draw(), draw()),
@@ -508,5 +514,9 @@ def test_what_is_accepted_is_stored_faithfully(tmp_path_factory: Any, note: str,
             return
     with Ledger(path) as ledger:
         assert ledger.entries()[-1] == entry == ledger.charge(PureDP("0.1"), dataset=dataset, request=request)
-        assert (entry.note, entry.dataset, entry.request) == (note, normalize("NFC", dataset), normalize("NFC", request))
+        assert (entry.note, entry.dataset, entry.request) == (
+            note,
+            normalize("NFC", dataset),
+            normalize("NFC", request),
+        )
         ledger.verify()

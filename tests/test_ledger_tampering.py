@@ -133,7 +133,9 @@ def test_a_changed_field_of_any_entry_is_found_at_that_entry(path: Path, column:
                 try:
                     changed = connection.execute(query, (new, row.sequence)).fetchall()
                 except (sqlite3.IntegrityError, sqlite3.OperationalError):
-                    changed = connection.execute(f"SELECT {column} FROM entries WHERE sequence = {row.sequence}").fetchall()
+                    changed = connection.execute(
+                        f"SELECT {column} FROM entries WHERE sequence = {row.sequence}"
+                    ).fetchall()
             if changed and changed[0][0] != old:
                 # A missing hash or link may show at the entry itself only.
                 assert_found(path, row.sequence)
@@ -203,16 +205,27 @@ def test_swapped_answers_are_found(path: Path) -> None:
 @pytest.mark.parametrize("sequence", [-1, 0, 10, 11, 2**62])
 def test_an_added_entry_is_found(path: Path, sequence: int) -> None:
     with behind_the_back(path) as connection:
-        connection.execute("INSERT INTO entries SELECT ?, 'charge', time, 'DE', unit, guarantee, note, NULL, spent, "
-                           "exact_releases, answer, previous, hash FROM entries WHERE sequence = 2", (sequence,))  # fmt: skip
+        connection.execute("CREATE TEMP TABLE added AS SELECT * FROM entries WHERE sequence = 2")
+        connection.execute("UPDATE added SET sequence = ?, dataset = 'DE'", (sequence,))
+        connection.execute("INSERT INTO entries SELECT * FROM added")
     assert_found(path)
 
 
 @pytest.mark.parametrize(
     "change",
-    ["entries = 8", "entries = 10", "entries = 1000000000000", "entries = 'many'", "head = 'x'", "head = x'00'",
-     "allowed = '{}'", "allowed = '[['", """allowed = '{"epsilon":"5","type":"pure_dp"}'""", "id = 1, head = upper(head)"],
-)  # fmt: skip
+    [
+        "entries = 8",
+        "entries = 10",
+        "entries = 1000000000000",
+        "entries = 'many'",
+        "head = 'x'",
+        "head = x'00'",
+        "head = upper(head)",
+        "allowed = '{}'",
+        "allowed = '[['",
+        """allowed = '{"epsilon":"5","type":"pure_dp"}'""",
+    ],
+)
 def test_a_changed_state_is_found(path: Path, change: str) -> None:
     with behind_the_back(path) as connection:
         connection.execute(f"UPDATE state SET {change}")
@@ -255,8 +268,7 @@ def test_an_index_that_hides_entries_is_found(path: Path) -> None:
         connection.execute("PRAGMA writable_schema = ON")
         connection.execute("UPDATE sqlite_master SET sql = ? WHERE name = 'account'", (sql,))
     with Ledger(path) as ledger:
-        assert ledger.entries()[-1].spent != ledger.entries()[6].spent
-        assert ledger.spent() == ledger.entries()[6].spent.spent(PureDP(1))  # the last charge is hidden
+        assert ledger.spent() == PureDP("17/70")  # the last charge, of 1/10, is hidden
         with pytest.raises(LedgerTampered, match="index"):
             ledger.verify()
 
@@ -264,7 +276,7 @@ def test_an_index_that_hides_entries_is_found(path: Path) -> None:
 def test_triggers_stop_accidents(path: Path) -> None:
     connection = sqlite3.connect(path)
     for statement in ("UPDATE entries SET note = 'x'", "DELETE FROM entries", "DELETE FROM state"):
-        with pytest.raises(sqlite3.IntegrityError, match="final|stays"):
+        with pytest.raises(sqlite3.IntegrityError, match=r"final|stays"):
             connection.execute(statement)
     connection.close()
 
@@ -373,7 +385,7 @@ def test_changes_are_noticed_where_they_would_matter_even_without_verify(path: P
     with Ledger(path) as ledger:
         for sequence, use in (
             (4, lambda: ledger.answer("r1", unit="one patient")),
-            (4, lambda: ledger.store_answer("r1", "A", unit="one patient")),
+            (3, lambda: ledger.store_answer("r1", "A", unit="one patient")),
             (5, lambda: ledger.charge(PureDP("0.01"), dataset="UK")),
             (5, lambda: ledger.remaining("UK")),
             (3, lambda: ledger.charge(PureDP("1/7"), request="r1", unit="one patient")),

@@ -33,7 +33,7 @@ def percent(share: float) -> str:
 
 def spread(error: float) -> str:
     """Return an error that is not negative with one decimal, or with two digits where that would be nothing."""
-    return decimal(error) if error == 0 or error >= 0.1 else f"{error:.2g}"
+    return decimal(error) if error == 0 or error >= 0.05 else f"{error:.2g}"
 
 
 def setting(epsilon: float) -> str:

@@ -31,7 +31,7 @@ def _labels(value: object) -> object:
 
 
 def _number(value: object) -> object:
-    if isinstance(value, bool) or not isinstance(value, str | int | float):
+    if not isinstance(value, str | int | float):
         raise PydanticCustomError("number", "must be a number, or a text such as '0.1' or '1/3'")
     return value
 

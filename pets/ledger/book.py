@@ -63,6 +63,7 @@ class Ledger:
     >>> ledger.verify(head=entry.hash).entries
     2
     >>> ledger.close()
+    >>> folder.cleanup()
     """
 
     def __init__(self, path: str | os.PathLike[str], limit: Limit | None = None, *, timeout: float = 30.0) -> None:
@@ -260,7 +261,7 @@ class Ledger:
         while after < end:
             with self._store.read() as connection:
                 rows = chain.rows(connection, after, min(end, after + BATCH))
-            found.extend(decode(row) for row in rows if wanted in (None, row.dataset))
+                found.extend(decode(row) for row in rows if wanted in (None, row.dataset))
             after += BATCH
         return tuple(found)
 

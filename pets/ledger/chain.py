@@ -114,9 +114,9 @@ def accounts(connection: sqlite3.Connection) -> Iterator[tuple[str, str]]:
         yield last
 
 
-def rows(connection: sqlite3.Connection, after: int, until: int) -> list[Row]:
-    """Return the entries with ``after < sequence <= until``."""
+def rows(connection: sqlite3.Connection, after: int, until: int) -> Iterator[Row]:
+    """Yield the entries with ``after < sequence <= until``, one by one since answers may be large."""
     found = connection.execute(
         "SELECT * FROM entries WHERE sequence > ? AND sequence <= ? ORDER BY sequence", (after, until)
     )
-    return list(map(Row._make, found))
+    return map(Row._make, found)

@@ -7,7 +7,7 @@ where fractions take minutes, and stay as exact.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from fractions import Fraction
 from math import lcm
@@ -57,8 +57,12 @@ class Replay:
         The limit in force, as canonical JSON.
     accounts, answers
         What they have added up to.
+    wanted, met
+        The hash of an entry to look out for, and whether it was among them.
     """
 
+    wanted: str | None = None
+    met: bool = False
     count: int = 0
     head: str = GENESIS
     allowed: str | None = None
@@ -68,7 +72,7 @@ class Replay:
     _prices: dict[tuple[str, str], _Price] = field(default_factory=dict)
     _unchecked: dict[Account, list[tuple[int, str]]] = field(default_factory=lambda: defaultdict(list))
 
-    def batch(self, rows: Sequence[Row], until: int) -> None:
+    def batch(self, rows: Iterable[Row], until: int) -> None:
         """Play `rows`, which must be all entries up to `until`."""
         for row in rows:
             if row.kind == "limit":
@@ -80,6 +84,7 @@ class Replay:
             if fault:
                 raise LedgerTampered(f"entry {self.count + 1} {fault}.", self.count + 1)
             self.count, self.head = row.sequence, row.hash
+            self.met |= self.head == self.wanted
         self._check_limit()
         if self.count != until:
             raise LedgerTampered(f"entry {self.count + 1} is missing.", self.count + 1)
@@ -109,7 +114,9 @@ class Replay:
         return ""
 
     def _charge(self, row: Row, guarantee: str, spent: str) -> str:
-        price = self._prices.get((row.kind, guarantee)) or self._price(row.kind, guarantee)
+        price = self._prices.get((row.kind, guarantee))
+        if price is None:
+            price = self._price(row.kind, guarantee)
         account = (row.dataset, row.unit)
         running = self.accounts.get(account) or self.accounts.setdefault(account, _Running())
         running.exact_releases += row.kind == "exact"

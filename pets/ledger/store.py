@@ -43,6 +43,7 @@ class Store:
 
     def __init__(self, path: str, timeout: float) -> None:
         self._connection: sqlite3.Connection | None = None
+        self._identity: tuple[int, int] | None = None
         self._closed = False
         self._lock = threading.RLock()
         self._timeout = timeout
@@ -81,8 +82,12 @@ class Store:
     def _connected(self) -> sqlite3.Connection:
         if self._closed:
             raise LedgerError(f"the ledger {self.path!r} was closed. Open it again with Ledger(path).")
+        found = os.stat(self.path)
+        if (found.st_dev, found.st_ino) != (self._identity or (found.st_dev, found.st_ino)):
+            raise LedgerError(f"the ledger {self.path!r} was replaced while in use. Open it again with Ledger(path).")
         if self._connection is None:
             self._connection = _connect(self.path, self._timeout)
+            self._identity = (found.st_dev, found.st_ino)
         return self._connection
 
     def _checkpoint(self, connection: sqlite3.Connection) -> None:

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pets.errors import LedgerTampered
 from pets.ledger import chain
 from pets.ledger.chain import BATCH, State
-from pets.ledger.entry import Row
 from pets.ledger.replay import Replay
 from pets.ledger.store import Store, check_structure
 
@@ -53,19 +52,33 @@ def verify(store: Store, head: str | None) -> Verification:
         check_structure(connection)
         end = chain.state(connection)
         _check_ends(connection, end)
-    replay, anchored = Replay(), False
-    for after in range(0, end.entries, BATCH):
-        rows = _rows(store, after, min(end.entries, after + BATCH))
-        replay.batch(rows, min(end.entries, after + BATCH))
-        anchored = anchored or any(row.hash == head for row in rows)
+    replay = Replay(wanted=head)
+    while replay.count < end.entries:
+        _play(store, replay, min(end.entries, replay.count + BATCH))
     replay.finish(end)
     with store.read() as connection:
         _check_file(connection)
-    if head is not None and not anchored:
+    if head is not None and not replay.met:
         raise LedgerTampered(
             "the hash kept elsewhere is not in this ledger: it was rewritten, cut, or replaced by a copy."
         )
     return Verification(end.entries, len(replay.accounts), replay.answers, end.head, head)
+
+
+def _play(store: Store, replay: Replay, until: int) -> None:
+    try:
+        with store.read() as connection:
+            replay.batch(chain.rows(connection, replay.count, until), until)
+    except LedgerTampered as damage:
+        if damage.sequence is not None:
+            raise
+        # Perhaps text that is not Unicode. Read in this way, it spoils only the hash of its entry.
+        with store.read() as connection:
+            connection.text_factory = lambda text: text.decode(errors="surrogateescape")
+            try:
+                replay.batch(chain.rows(connection, replay.count, until), until)
+            finally:
+                connection.text_factory = str
 
 
 def _check_ends(connection: sqlite3.Connection, end: State) -> None:
@@ -74,19 +87,6 @@ def _check_ends(connection: sqlite3.Connection, end: State) -> None:
         raise LedgerTampered("entry 1 is not the first.", 1)
     if last != end.entries:
         raise LedgerTampered(f"there are {last} entries and {end.entries} were written.", min(last, end.entries) + 1)
-
-
-def _rows(store: Store, after: int, until: int) -> list[Row]:
-    try:
-        with store.read() as connection:
-            return chain.rows(connection, after, until)
-    except LedgerTampered:  # perhaps text that is not Unicode: read it in a way that spoils only its entry's hash
-        with store.read() as connection:
-            connection.text_factory = lambda text: text.decode(errors="surrogateescape")
-            try:
-                return chain.rows(connection, after, until)
-            finally:
-                connection.text_factory = str
 
 
 def _check_file(connection: sqlite3.Connection) -> None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from fractions import Fraction
+from itertools import pairwise
 from typing import ClassVar
 
 import numpy as np
@@ -29,7 +30,7 @@ def bins_argument(bins: Sequence[Number] | None) -> tuple[Fraction, ...]:
     if isinstance(bins, str) or not isinstance(bins, Sequence | np.ndarray):
         raise InvalidArgument("bins", "must be a list of edges")
     edges = tuple(exact(edge, f"bins.{i}") for i, edge in enumerate(bins))
-    if len(edges) < 2 or any(b <= a for a, b in zip(edges, edges[1:], strict=False)):
+    if len(edges) < 2 or any(b <= a for a, b in pairwise(edges)):
         raise InvalidArgument("bins", "must be at least two increasing edges")
     return edges
 
@@ -57,8 +58,8 @@ def rebin(domain: Domain, column: str, edges: tuple[Fraction, ...]) -> Domain:
     if isinstance(attribute, Integer):
         if any(edge.denominator != 1 for edge in closed):
             raise InvalidArgument("bins", f"must be whole numbers, since {column!r} is an integer")
-        return domain.replace(**{column: replace(attribute, bins=tuple(int(edge) for edge in closed))})
-    return domain.replace(**{column: replace(attribute, bins=closed)})
+        return domain.rebin(column, [int(edge) for edge in closed])
+    return domain.rebin(column, closed)
 
 
 @dataclass(frozen=True, init=False)

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -59,8 +59,8 @@ class Block:
     unit
         Value of the integer 1, e.g. 1/10 for a dose recorded to one decimal.
     counts_dropped
-        True when a last, extra cell counts the rows that fit no declared cell. It costs no privacy
-        budget, since such a row adds to no other cell of the block.
+        True when a last, extra cell counts the rows that fit no declared cell. Under add/remove it costs no
+        privacy budget, since such a row adds to no other cell of the block.
     impossible
         Flat mask of structural zeros, shape (cells,), or ``None`` when there are none. No noise is
         added there.
@@ -112,16 +112,34 @@ class Block:
         return mask
 
 
-def table_block(domain: Domain, by: tuple[str, ...], **measure: object) -> Block:
-    """Return the block of a table over the attributes `by`, with what `domain` declares about them."""
+def table_block(
+    domain: Domain, by: tuple[str, ...], *, column: str | None = None, counts_dropped: bool = True, **measure: Any
+) -> Block:
+    """Return the block of a table over the attributes `by`, with what `domain` declares about them.
+
+    It has a cell of dropped rows only if `counts_dropped` asks for one and a row can be dropped: under
+    replace-one neighbours each cell costs noise, also one in which no row can ever be counted.
+    """
     axes = tuple(Axis(name, domain[name].key_labels, _edges(domain[name])) for name in by)
     cells = math.prod(len(axis) for axis in axes)
     impossible = None
     if cells <= MAX_CELLS:
         possible = domain.possible(by)
         impossible = None if possible.all() else ~possible.reshape(-1)
+    can_drop = (
+        impossible is not None
+        or any(domain[name].invalid in ("drop", "clamp") for name in by)
+        or (column is not None and domain[column].invalid != "error")
+    )
     name = " x ".join(by) or "total"
-    return Block(name=name, axes=axes, impossible=impossible, **measure)  # type: ignore[arg-type]
+    return Block(
+        name=name,
+        axes=axes,
+        column=column,
+        counts_dropped=counts_dropped and can_drop,
+        impossible=impossible,
+        **measure,
+    )
 
 
 def _edges(attribute: Attribute) -> tuple[float, ...]:

@@ -19,9 +19,9 @@ domains). L2 is kept as its exact square, since ``sqrt(2)`` is not rational.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
-from fractions import Fraction
 
 from pets.privacy_unit import PrivacyUnit
 from pets.query.layout import Block
@@ -49,7 +49,7 @@ class Sensitivity:
     @property
     def l2(self) -> float:
         """Euclidean norm, rounded to the nearest float; calibrate with :attr:`l2_squared`."""
-        return float(Fraction(self.l2_squared)) ** 0.5
+        return math.sqrt(self.l2_squared)
 
     def __str__(self) -> str:
         return f"L0 = {self.l0}, L1 = {self.l1}, L2 = {self.l2:.6g}, Linf = {self.linf}"
@@ -58,18 +58,21 @@ class Sensitivity:
 def of_block(block: Block, unit: PrivacyUnit) -> Sensitivity:
     """Return the exact sensitivity of one block under `unit` (see the module's derivation)."""
     rows = unit.max_rows * unit.max_sites
-    ordinary = block.noised - block.counts_dropped
-    reach = [max(abs(block.lower), abs(block.upper))] * min(ordinary, 2) + [1] * block.counts_dropped
-    if max(reach, default=0) == 0:
+    most = max(abs(block.lower), abs(block.upper))
+    ordinary = block.noised - block.counts_dropped if most else 0
+    # How far one row can move each cell; no more than two cells decide the norms.
+    reach = [most] * min(ordinary, 2) + [1] * block.counts_dropped
+    if not reach:
         return Sensitivity(0, 0, 0, 0)
+    cells = ordinary + block.counts_dropped
     if unit.neighbours == "add_remove":
         bound = rows * max(reach)
-        return Sensitivity(min(block.noised, rows), bound, bound**2, bound)
+        return Sensitivity(min(cells, rows), bound, bound**2, bound)
     width = rows * max(_interval(block) if ordinary else 0, int(block.counts_dropped))
     # Convexity: the worst change puts all rows of each unit into one cell at an extreme value.
     first, second = [*sorted(reach, reverse=True), 0][:2]
     return Sensitivity(
-        l0=min(block.noised, 2 * rows),
+        l0=min(cells, 2 * rows),
         l1=max(width, rows * (first + second)),
         l2_squared=max(width**2, rows**2 * (first**2 + second**2)),
         linf=width,

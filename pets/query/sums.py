@@ -127,7 +127,8 @@ class Mean(_OfColumn):
         low, high = ratio_interval(total, count, bounds)
         stderr = _ratio_stderr(value, count, total)
         return key_columns(block.axes) | {
-            "value": np.clip(value, *bounds), "stderr": stderr, "ci_low": low, "ci_high": high, "status": count["status"],
+            "value": np.clip(value, *bounds), "stderr": stderr, "ci_low": low, "ci_high": high,
+            "status": count["status"],
         }  # fmt: skip
 
 
@@ -175,8 +176,10 @@ class Variance(_OfColumn):
 
 
 def _ratio(numerator: NDArray[np.float64], denominator: NDArray[np.float64]) -> NDArray[np.float64]:
-    top, bottom = np.asarray(numerator, dtype=np.float64), np.asarray(denominator, dtype=np.float64)
-    return np.divide(top, bottom, out=np.full(len(top), np.nan), where=bottom > 0)
+    """Return the quotient, ``nan`` where the denominator is not positive."""
+    ratio = np.full(len(numerator), np.nan)
+    np.divide(numerator, denominator, out=ratio, where=denominator > 0)
+    return ratio
 
 
 def ratio_interval(
@@ -195,6 +198,4 @@ def ratio_interval(
 
 def _ratio_stderr(value: NDArray[np.float64], count: Columns, total: Columns) -> NDArray[np.float64]:
     """Return the delta-method standard error of a ratio of independent measurements."""
-    number = np.asarray(count["value"], dtype=np.float64)
-    spread = np.sqrt(total["stderr"] ** 2 + (value * count["stderr"]) ** 2)
-    return np.divide(spread, number, out=np.full(len(number), np.nan), where=number > 0)
+    return _ratio(np.sqrt(total["stderr"] ** 2 + (value * count["stderr"]) ** 2), count["value"])

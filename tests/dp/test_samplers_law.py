@@ -239,7 +239,7 @@ def test_one_percent_of_scale_is_seen_in_a_quick_test(kind, scale, error):
     "spoil",
     [
         lambda x: np.where(x < 0, x, x + 1),  # off by one on one side
-        lambda x: np.where((x == 0) & (np.arange(x.size) % 50 == 0), 1, x),  # 2 % of the zeros moved to one
+        lambda x: np.where((x == 0) & (np.arange(x.size) % 20 == 0), 1, x),  # 5 % of the zeros moved to one
         lambda x: np.where(np.abs(x) > 80, 0, x),  # a tail of probability 0.0003 cut off
         lambda x: np.where((x == 7) & (np.arange(x.size) % 20 == 0), -7, x),  # one value's sign
     ],

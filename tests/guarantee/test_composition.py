@@ -125,6 +125,31 @@ def test_units_must_agree_and_none_agrees_with_every_unit() -> None:
 
 
 @pytest.mark.parametrize(
+    "named",
+    [
+        PureDP(1, unit=PATIENT),
+        ApproxDP(1, 1e-6, unit=PATIENT),
+        ZeroConcentratedDP(1, unit=PATIENT),
+        RenyiDP({8: 1}, unit=PATIENT),
+    ],
+    ids=str,
+)
+def test_the_unit_is_never_lost(named: DPGuarantee) -> None:
+    results = [
+        compose(named),
+        compose(named, PureDP(1)),
+        parallel(PureDP(1), named),
+        named.group(2),
+        named.to_approx(1e-6),
+    ]
+    if isinstance(named, PureDP | ZeroConcentratedDP):
+        results.append(named.to_zcdp())
+    if not isinstance(named, ApproxDP):
+        results.append(named.to_renyi([4]))
+    assert [result.unit for result in results] == [PATIENT] * len(results)
+
+
+@pytest.mark.parametrize(
     "other",
     [SuppressionRule(5, "publish"), NoFormalGuarantee("no noise"), InputPrivacy("sum", ("the server",), "nothing")],
     ids=str,

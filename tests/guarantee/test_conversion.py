@@ -233,6 +233,13 @@ def test_group_privacy_of_a_renyi_curve_covers_laplace_noise(k: int) -> None:
             assert truth[float(order)] <= float(bound) * (1 + 1e-9)
 
 
+def test_group_privacy_of_a_renyi_curve_is_the_theorem() -> None:
+    """Mironov 2017, Proposition 2: order a >= 2^(c+1) becomes a / 2^c, epsilon becomes 3^c epsilon."""
+    curve = RenyiDP({2: 0.5, 3: 0.7, 4: 1, 16: 2})
+    assert curve.group(2) == RenyiDP({2: 3, 8: 6})
+    assert curve.group(3) == curve.group(4) == RenyiDP({4: 18})
+
+
 def test_a_group_of_one_is_the_guarantee_itself() -> None:
     for guarantee in (PureDP(1), ApproxDP(1, 1e-6), ZeroConcentratedDP(1), RenyiDP({"3/2": 1})):
         assert guarantee.group(1) == guarantee

@@ -96,13 +96,9 @@ def bind(query: Query, domain: Domain) -> BoundQuery:
         return reject()
 
 
-def check(
-    frame: Any, bound: BoundQuery, columns: dict[str, list[Any]], reference: Any, refused: type[Exception]
-) -> None:
-    """Compare one frame with the reference, which raises `refused` where the engine must raise DataError."""
-    try:
-        expected = reference(bound, columns)
-    except refused:
+def check(frame: Any, bound: BoundQuery, expected: list[int] | None) -> None:
+    """Compare one frame with the reference; None stands for a refusal."""
+    if expected is None:
         with pytest.raises(DataError):
             bound.tally(frame)
         return
@@ -125,27 +121,30 @@ IN_MEMORY = [
 
 @pytest.mark.parametrize("engine", IN_MEMORY)
 @given(query=queries(), domain=domains(), columns=tables())
-@settings(max_examples=30)
+@settings(max_examples=20)
 def test_frames_in_memory(
-    engine: str, query: Query, domain: Domain, columns: Any, reference: Any, refused: Any, engines: Any
+    engine: str, query: Query, domain: Domain, columns: Any, reference: Any, engines: Any
 ) -> None:
-    check(dict(engines(columns, SCHEMA))[engine](), bind(query, domain), columns, reference, refused)
+    bound = bind(query, domain)
+    check(dict(engines(columns, SCHEMA))[engine](), bound, reference(bound, columns))
 
 
 @given(query=queries(), domain=domains(), columns=tables())
-@settings(max_examples=30)
-def test_duckdb(query: Query, domain: Domain, columns: Any, reference: Any, refused: Any, engines: Any) -> None:
+@settings(max_examples=20)
+def test_duckdb(query: Query, domain: Domain, columns: Any, reference: Any, engines: Any) -> None:
     table = dict(engines(columns, SCHEMA))["pyarrow"]()
+    bound = bind(query, domain)
     with duckdb.connect() as connection:
-        check(connection.from_arrow(table), bind(query, domain), columns, reference, refused)
+        check(connection.from_arrow(table), bound, reference(bound, columns))
 
 
 @given(query=queries(), domain=domains(), columns=tables())
-@settings(max_examples=6)
-def test_dask(query: Query, domain: Domain, columns: Any, reference: Any, refused: Any, engines: Any) -> None:
+@settings(max_examples=5)
+def test_dask(query: Query, domain: Domain, columns: Any, reference: Any, engines: Any) -> None:
     dask = pytest.importorskip("dask.dataframe")
     frame = dask.from_pandas(dict(engines(columns, SCHEMA))["pandas nullable"](), npartitions=2)
-    check(frame, bind(query, domain), columns, reference, refused)
+    bound = bind(query, domain)
+    check(frame, bound, reference(bound, columns))
 
 
 def many_rows(rows: int) -> dict[str, list[Any]]:
@@ -188,12 +187,13 @@ UNITS = [PrivacyUnit(), PrivacyUnit(NAMES["pid"], max_rows=2)]
 
 
 @pytest.mark.parametrize("unit", UNITS, ids=str)
-def test_many_rows_in_every_engine(unit: PrivacyUnit, reference: Any, refused: Any, engines: Any) -> None:
+def test_many_rows_in_every_engine(unit: PrivacyUnit, reference: Any, engines: Any) -> None:
     columns = many_rows(1500)
     for query in FIXED:
         bound = query.bind(fixed_domain(unit))
+        expected = reference(bound, columns)
         for _, frame in engines(columns, SCHEMA):
-            check(frame(), bound, columns, reference, refused)
+            check(frame(), bound, expected)
 
 
 @pytest.fixture(scope="module")
@@ -210,10 +210,11 @@ def spark() -> Iterator[Any]:
 @pytest.mark.slow
 @pytest.mark.filterwarnings("default")
 @pytest.mark.parametrize("unit", UNITS, ids=str)
-def test_spark(spark: Any, unit: PrivacyUnit, reference: Any, refused: Any) -> None:
+def test_spark(spark: Any, unit: PrivacyUnit, reference: Any) -> None:
     columns = many_rows(300)
     types = {"text": "string", "bool": "boolean", "int": "bigint", "float": "double"}
     schema = ", ".join(f"`{name}` {types[kind]}" for name, kind in SCHEMA.items())
     frame = spark.createDataFrame(list(zip(*(columns[name] for name in SCHEMA), strict=True)), schema)
     for query in FIXED:
-        check(frame, query.bind(fixed_domain(unit)), columns, reference, refused)
+        bound = query.bind(fixed_domain(unit))
+        check(frame, bound, reference(bound, columns))

@@ -14,6 +14,7 @@ from itertools import accumulate
 
 from pets.dp.samplers.law import Law
 
+_EXP_GUARD = 16  # extra bits of one exponential, beyond those that squaring costs
 _GUARD = 64  # extra bits of the working precision; a table of 2**14 entries loses about 30 of them
 _TAIL = 12  # a list ends at weights of 2**-12 units, so that what lies beyond it blurs no other boundary
 
@@ -33,7 +34,7 @@ def exp_bounds(x: Fraction, bits: int) -> tuple[int, int]:
     if x >= bits:
         return 0, 1
     halvings = int(x).bit_length() + 5  # y < 2**-5: smaller y, fewer terms
-    work = bits + halvings + 16
+    work = bits + halvings + _EXP_GUARD
     scaled = x.numerator << work
     unit = x.denominator << halvings
     low = _reciprocal_down(_taylor_up(_ceil_div(scaled, unit), work), work)

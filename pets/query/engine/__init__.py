@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 from pets.query.engine.bounding import rows_beyond_bound
 from pets.query.engine.groups import add_to
+from pets.query.engine.passes import passes_over
 from pets.query.engine.site import open_site
-from pets.query.engine.unions import unions
 from pets.query.layout import split
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ def tally_frame(frame: object, bound: BoundQuery) -> NDArray[np.int64]:
     site = open_site(frame, bound)
     total = np.zeros(bound.size, dtype=np.int64)
     parts = list(zip(bound.blocks, split(total, bound.blocks), strict=True))
-    for members in unions(bound.blocks, site):
+    for members in passes_over(bound.blocks, site):
         chosen = [parts[i] for i in members]
         groups = site.group([block for block, _ in chosen])
         bound.check_capacity(int(groups.rows.sum()))

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from pets.errors import DataError, InvalidArgument, did_you_mean
 from pets.query.engine.columns import Column, Reading
 from pets.query.engine.groups import Groups
-from pets.query.engine.unions import columns_of
+from pets.query.engine.passes import columns_of
 from pets.query.layout import Block
 
 if TYPE_CHECKING:
@@ -105,9 +105,12 @@ class Site:
         if rows is None:
             return  # the frame as a whole cannot be read
         self.bound.check_capacity(int(rows[ROWS][0]))
-        for column in self.columns:
-            if _attempt(partial(_counted, self.source, column)) is None:
-                raise DataError(column.name, "is of a type that its engine cannot group by", "Convert the column.")
+        suspects = [(column.name, column.expressions()[0]) for column in self.columns]
+        if self.unit is not None:
+            suspects.append((str(self.bound.domain.unit.id), self.unit))
+        for name, values in suspects:
+            if _attempt(partial(_counted, self.source, values)) is None:
+                raise DataError(name, "cannot be read or grouped by its engine", "Give one plain value in each row.")
 
 
 def open_site(frame: object, bound: BoundQuery) -> Site:
@@ -124,7 +127,7 @@ def open_site(frame: object, bound: BoundQuery) -> Site:
     schema = _schema(opened)
     columns = _columns(bound, schema)
     rows = len(opened) if isinstance(opened, nw.DataFrame) else None
-    return Site(_numbered(opened.lazy(), len(schema)), columns, _unit(bound, schema), rows, bound)
+    return Site(_numbered(opened.lazy(), list(schema)), columns, _unit(bound, schema), rows, bound)
 
 
 def readings(columns: Sequence[Column], grouped: nw.DataFrame[Any], *, whole: bool = True) -> dict[str, Reading]:
@@ -185,11 +188,21 @@ def _schema(frame: nw.DataFrame[Any] | Frame) -> Schema:
     raise InvalidArgument("frame", f"has columns that cannot be read ({failure})", "Name each column once.")
 
 
-def _numbered(frame: Frame, columns: int) -> Frame:
-    """Return the frame with names that its engine cannot misread; Spark takes a dot for a field of a struct."""
-    if not frame.implementation.is_spark_like():
-        return frame
-    renamed: Frame = nw.from_native(frame.to_native().toDF(*(f"c{i}" for i in range(columns))))
+def _numbered(frame: Frame, names: Sequence[str]) -> Frame:
+    """Return the frame with names that its engine cannot misread.
+
+    Spark takes a dot for a field of a struct, and DuckDB takes ``*`` for all columns.
+    """
+    plain = [f"c{i}" for i in range(len(names))]
+    renamed = frame
+    if frame.implementation.is_spark_like():
+        renamed = nw.from_native(frame.to_native().toDF(*plain))
+    elif frame.implementation.is_duckdb() and "*" in names:
+        from duckdb import SQLExpression
+
+        quoted = ['"' + name.replace('"', '""') + '"' for name in names]
+        columns = [SQLExpression(name).alias(number) for name, number in zip(quoted, plain, strict=True)]
+        renamed = nw.from_native(frame.to_native().select(*columns))
     return renamed
 
 
@@ -231,11 +244,11 @@ def _dtype(schema: Schema, name: str, role: str) -> nw.dtypes.DType:
     return dtype
 
 
-def _counted(frame: Frame, column: Column | None) -> Frame:
-    """Return the number of rows, or of rows with each value of `column`."""
-    if column is None:
+def _counted(frame: Frame, values: nw.Expr | None) -> Frame:
+    """Return the number of rows, or of rows with each value."""
+    if values is None:
         return frame.select(nw.len().alias(ROWS))
-    return frame.select(column.expressions()[0]).group_by([column.key]).agg(nw.len().alias(ROWS))
+    return frame.select(values.alias(UNIT)).group_by([UNIT]).agg(nw.len().alias(ROWS))
 
 
 def _attempt(build: Callable[[], Frame]) -> nw.DataFrame[Any] | None:

@@ -15,7 +15,7 @@ MAX_GROUPS: Final = 2**20
 """Blocks share a pass if it cannot give more groups than this."""
 
 
-def unions(blocks: Sequence[Block], site: Site) -> list[list[int]]:
+def passes_over(blocks: Sequence[Block], site: Site) -> list[list[int]]:
     """Return the blocks, by position, in sets that are answered from one grouping of the rows.
 
     One set if the groups of all columns together are few, or not more than the rows of a frame in
