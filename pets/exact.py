@@ -36,8 +36,10 @@ def exact(value: object, argument: str, *, decimal: bool = True) -> Fraction:
     InvalidArgument
         `value` is no finite number.
     """
-    if isinstance(value, bool):
+    if isinstance(value, bool) or type(value).__name__ in {"bool", "bool_"}:  # numpy's too, without importing it
         raise InvalidArgument(argument, "must be a number, not true or false")
+    if isinstance(value, bytes | bytearray):
+        raise InvalidArgument(argument, f"must be a number, not {type(value).__name__}")
     if isinstance(value, Rational):
         return Fraction(int(value.numerator), int(value.denominator))
     if isinstance(value, str):

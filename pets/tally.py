@@ -92,8 +92,7 @@ class Tally:
         magic, signature, size = _HEADER.unpack_from(data)
         if magic != _MAGIC or len(data) != _HEADER.size + 8 * size:
             raise InvalidArgument("data", "is not a tally of this version, or was cut or extended")
-        values = np.frombuffer(data, dtype="<i8", offset=_HEADER.size)
-        return cls(values.astype(np.int64), signature.hex())
+        return cls(np.frombuffer(data, dtype="<i8", offset=_HEADER.size), signature.hex())
 
 
 def _is_digest(text: object) -> bool:
@@ -101,9 +100,14 @@ def _is_digest(text: object) -> bool:
 
 
 def _as_int64(values: object) -> NDArray[np.int64]:
-    array = np.asarray(values)
+    try:
+        array = np.asarray(values)
+    except (TypeError, ValueError):
+        raise InvalidArgument("values", "must be a list or an array of integers") from None
     if array.ndim != 1:
         raise InvalidArgument("values", f"must have one dimension, not {array.ndim}")
+    if array.dtype.kind == "O" and all(isinstance(value, int) for value in array):
+        raise RangeOverflow("a value of the tally does not fit into 64 bits")
     if array.dtype.kind not in "iu":
         raise InvalidArgument(
             "values",
@@ -112,6 +116,5 @@ def _as_int64(values: object) -> NDArray[np.int64]:
         )
     if array.dtype.kind == "u" and array.size and int(array.max()) > np.iinfo(np.int64).max:
         raise RangeOverflow("a value of the tally does not fit into 64 bits")
-    copy = array.astype(np.int64, copy=True)
-    copy.flags.writeable = False
-    return copy
+    # Backed by bytes, an array cannot be made writable again.
+    return np.frombuffer(array.astype(np.int64).tobytes(), dtype=np.int64)

@@ -32,7 +32,7 @@ from typing import Any
 import pets.ledger
 from pets.errors import BudgetExceeded, PetsError
 from pets.guarantee import PureDP
-from pets.ledger import Entry, Ledger, chain
+from pets.ledger import Entry, Ledger, chain, store
 from pets.ledger.entry import GENESIS
 from pets.ledger.store import Store, translated
 
@@ -239,9 +239,9 @@ def release_first(ledger: Ledger, log: Log, dataset: str) -> None:
 
 
 @contextmanager
-def no_transaction(store: Store) -> Iterator[sqlite3.Connection]:
-    with translated(store.path):
-        yield store._connected()
+def no_transaction(self: Store) -> Iterator[sqlite3.Connection]:
+    with translated(self.path):
+        yield self._connected()
 
 
 def plant(bug: str) -> None:
@@ -268,6 +268,7 @@ def main() -> None:
     arguments.add_argument("--stride", type=int, default=1)
     arguments.add_argument("--bug", help="plant this one, to see it found")
     options = arguments.parse_args()
+    store._WAL_BYTES = 100_000  # so that processes are killed during checkpoints, too
     if options.bug:
         plant(options.bug)
     if options.mode == "steps":

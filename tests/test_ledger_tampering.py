@@ -314,6 +314,22 @@ def test_a_forged_chain_is_found_only_with_a_head_from_elsewhere(path: Path) -> 
         ledger.verify(published)
 
 
+def test_an_entry_with_its_hash_anew_is_found_by_the_next(path: Path) -> None:
+    row = rows_of(path)[2]._replace(note="never happened")
+    with behind_the_back(path) as connection:
+        connection.execute("UPDATE entries SET note = ?, hash = ? WHERE sequence = 3", (row.note, seal(row)))
+    assert_found(path, 4)
+
+
+def test_a_gap_in_a_forged_chain_is_found(path: Path) -> None:
+    rows = rows_of(path)
+    with behind_the_back(path) as connection:
+        last = rows[8]._replace(sequence=10)
+        connection.execute("UPDATE entries SET sequence = 10, hash = ? WHERE sequence = 9", (seal(last),))
+        connection.execute("UPDATE state SET entries = 10, head = ?", (seal(last),))
+    assert_found(path, 9)
+
+
 def test_a_cut_tail_is_found_only_with_a_head_from_elsewhere(path: Path) -> None:
     with Ledger(path) as ledger:
         early, late = ledger.entries()[4].hash, ledger.head
@@ -343,6 +359,10 @@ FORGERIES: dict[str, tuple[int | None, Callable[[list[Row]], list[Row]]]] = {
     "exact releases forgotten": (7, lambda rows: [*rows[:6], rows[6]._replace(exact_releases=0), *rows[7:]]),
     "charge passed off as exact": (2, lambda rows: [rows[0], rows[1]._replace(kind="exact"), *rows[2:]]),
     "exact passed off as charge": (7, lambda rows: [*rows[:6], rows[6]._replace(kind="charge"), *rows[7:]]),
+    "charge hidden as exact": (
+        9,
+        lambda rows: [*rows[:8], rows[8]._replace(kind="exact", spent=rows[6].spent, exact_releases=2)],
+    ),
     "answer without a charge": (4, lambda rows: [*rows[:3], rows[3]._replace(request="r9"), *rows[4:]]),
     "answer before its charge": (3, lambda rows: [*rows[:2], rows[3], rows[2], *rows[4:]]),
     "answer with a guarantee": (4, lambda rows: [*rows[:3], rows[3]._replace(guarantee=rows[1].guarantee), *rows[4:]]),

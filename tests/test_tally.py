@@ -45,6 +45,44 @@ def test_unsigned_values_beyond_int64_are_refused():
         pets.Tally(np.array([2**63], dtype=np.uint64), A)
 
 
+@pytest.mark.parametrize("values", [[2**63], [2**64, 1], [-(2**63) - 1], [10**400]])
+def test_whole_numbers_beyond_int64_are_refused(values):
+    with pytest.raises(RangeOverflow):
+        pets.Tally(values, A)
+
+
+@pytest.mark.parametrize("values", [[[1], [1, 2]], [1, None], [1, "2"], ["a"], {"a": 1}, [2**70, 0.5], object()])
+def test_what_is_no_vector_of_integers(values):
+    with pytest.raises(InvalidArgument) as caught:
+        pets.Tally(values, A)
+    assert caught.value.argument == "values"
+
+
+def test_the_format_is_fixed():
+    """Sites of different versions exchange these bytes: they must never change by accident."""
+    encoded = pets.Tally([1, -1], "0f" * 32).to_bytes()
+    assert encoded.hex() == (
+        "706574732d74616c6c792d3100" + "0f" * 32 + "0200000000000000" + "0100000000000000" + "ff" * 8
+    )
+    assert pets.Tally.from_bytes(bytearray(encoded)).values.tolist() == [1, -1]
+
+
+def test_a_cut_or_extended_message_is_refused():
+    encoded = pets.Tally([1, -1], A).to_bytes()
+    for data in [encoded[:n] for n in range(len(encoded))] + [encoded + b"x", encoded + encoded, "text", None, 5]:
+        with pytest.raises(InvalidArgument):
+            pets.Tally.from_bytes(data)
+    assert pets.Tally.from_bytes(pets.Tally(np.array([], dtype=np.int64), A).to_bytes()).values.size == 0
+
+
+def test_nothing_is_shown():
+    assert "123456" not in repr(pets.Tally([123456], A))
+    assert pets.Tally([1], A) != pets.Tally([1], B)
+    assert pets.Tally([1], A) != [1]
+    with pytest.raises(TypeError):
+        hash(pets.Tally([1], A))
+
+
 def test_it_keeps_its_own_read_only_copy():
     values = np.array([1, 2])
     tally = pets.Tally(values, A)
@@ -52,6 +90,10 @@ def test_it_keeps_its_own_read_only_copy():
     assert tally.values.tolist() == [1, 2]
     with pytest.raises(ValueError, match="read-only"):
         tally.values[0] = 5
+    with pytest.raises(ValueError, match="WRITEABLE"):
+        tally.values.flags.writeable = True
+    with pytest.raises(AttributeError):
+        tally.values = values
 
 
 @given(st.lists(INT64, max_size=9))

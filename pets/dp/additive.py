@@ -27,6 +27,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
+_LARGEST = 2**61
+
+
 class AdditiveNoise(ABC):
     """A mechanism that adds noise of one law to each cell of a block.
 
@@ -77,7 +80,10 @@ class AdditiveNoise(ABC):
         query.check(total)
         source = engine(self.engine)
         noisy = total + Tally(np.concatenate(list(self._noise(source, query))), query.signature)
-        parts = zip(query.blocks, split(noisy.values, query.blocks), self.laws(query), strict=True)
+        # The samplers saturate beyond 2**62 (probability below exp(-2**22)). Clamped to 2**61, where no count comes,
+        # what is published is a function of the unbounded mechanism's output, so the guarantee stays pure.
+        clamped = np.clip(noisy.values, -_LARGEST, _LARGEST)
+        parts = zip(query.blocks, split(clamped, query.blocks), self.laws(query), strict=True)
         return Release(query, tuple(Measured(*part) for part in parts), (self.guarantee(query),))
 
     def _noise(self, source: NoiseEngine, query: BoundQuery) -> Iterator[NDArray[np.int64]]:

@@ -220,10 +220,10 @@ class BoundQuery:
         Raises
         ------
         RangeOverflow
-            `rows` rows at the declared bounds exceed ``2**62``.
+            `rows` rows at the declared bounds exceed ``2**61``.
         """
         worst = max((max(abs(block.lower), abs(block.upper)) for block in self.blocks), default=1)
-        if rows * worst >= 1 << 62:
+        if rows * worst >= 1 << 61:
             raise RangeOverflow(
                 f"{rows:,} rows at the declared bounds could exceed 64-bit sums. "
                 "Declare tighter bounds or a coarser resolution."

@@ -72,7 +72,7 @@ class Measured:
         return {"value": value, "stderr": stderr, "ci_low": low, "ci_high": high, "status": status}
 
     def dropped(self, level: float) -> tuple[int, int, int] | None:
-        """Return the number of rows that fitted no declared cell, with its interval, if it was measured and is shown."""
+        """Return how many rows fitted no declared cell, with an interval, if that was measured and is shown."""
         if not self.block.counts_dropped or (self.suppressed is not None and self.suppressed[-1]):
             return None
         width = half_width(self.law, level)

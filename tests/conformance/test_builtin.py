@@ -118,9 +118,9 @@ class LeavesTheCount(pets.disclosure.SuppressCells):
 
 class ChangesItsInput(pets.dp.DiscreteLaplace):
     def release(self, total, query):
-        values = total.values
-        values.flags.writeable = True
+        values = total.values.copy()
         values[0] += 1
+        object.__setattr__(total, "values", values)
         return super().release(total, query)
 
 
