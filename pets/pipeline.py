@@ -199,7 +199,9 @@ class Pipeline:
         )
         if self.ledger is None:
             return release
-        return Release.from_json(self.ledger.store_answer(request, release.to_json(), **self._account))
+        text = release.to_json()
+        kept = self.ledger.store_answer(request, text, **self._account)
+        return release if kept == text else Release.from_json(kept)
 
     def _charge(self, request: str) -> str:
         if self.ledger is None:

@@ -173,6 +173,6 @@ def _text(value: object, argument: str, longest: int) -> str:
 
 
 def _unicode(text: str, argument: str) -> str:
-    if "\0" in text or any("\ud800" <= c <= "\udfff" for c in text):
+    if "\0" in text or not (text.isascii() or all(not "\ud800" <= c <= "\udfff" for c in text)):
         raise InvalidArgument(argument, "contains characters that cannot be stored (NUL or unpaired surrogates)")
     return text

@@ -6,7 +6,6 @@ where fractions take minutes, and stay as exact.
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -23,6 +22,8 @@ from pets.ledger.entry import GENESIS, Row, read_guarantee, read_spent, seal
 Account = tuple[str, str]
 _Price = tuple[tuple[int, int], ...]
 
+_PLACES_KEPT = 15  # decimals of a total, which is written as a decimal only if a float can hold it
+
 # Which of guarantee, spent, exact_releases and answer an entry lacks.
 _LACKS = {
     "limit": (False, True, True, True),
@@ -38,11 +39,15 @@ _PLACES = {name: _NOTHING.index(name) + 2 for name in Composition().to_dict()}
 
 @dataclass(slots=True)
 class _Running:
-    """An account after its last entry: the JSON of its totals in parts, those that are amounts in units, too."""
+    """An account after its last entry: the JSON of its totals in parts, the amounts among them in units, too.
+
+    ``unchecked`` holds sequence and totals of entries that have not been compared with the limit.
+    """
 
     parts: list[str] = field(default_factory=_NOTHING.copy)
     amounts: dict[int, int] = field(default_factory=lambda: dict.fromkeys(_PLACES.values(), 0))
     exact_releases: int = 0
+    unchecked: list[tuple[int, str]] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -68,9 +73,10 @@ class Replay:
     allowed: str | None = None
     answers: int = 0
     accounts: dict[Account, _Running] = field(default_factory=dict)
-    _scale: int = 10**12
+    _scale: int = 10**_PLACES_KEPT
+    _shares: list[int] = field(default_factory=lambda: [10 ** (_PLACES_KEPT - n) for n in range(_PLACES_KEPT + 1)])
     _prices: dict[tuple[str, str], _Price] = field(default_factory=dict)
-    _unchecked: dict[Account, list[tuple[int, str]]] = field(default_factory=lambda: defaultdict(list))
+    _unchecked: list[_Running] = field(default_factory=list)
 
     def batch(self, rows: Iterable[Row], until: int) -> None:
         """Play `rows`, which must be all entries up to `until`."""
@@ -84,7 +90,8 @@ class Replay:
             if fault:
                 raise LedgerTampered(f"entry {self.count + 1} {fault}.", self.count + 1)
             self.count, self.head = row.sequence, row.hash
-            self.met |= self.head == self.wanted
+            if row.hash == self.wanted:
+                self.met = True
         self._check_limit()
         if self.count != until:
             raise LedgerTampered(f"entry {self.count + 1} is missing.", self.count + 1)
@@ -96,40 +103,53 @@ class Replay:
 
     def _fault(self, row: Row) -> str:
         """Play one entry and return what is wrong with it, or an empty text."""
-        if row.sequence != self.count + 1:
+        sequence, kind, _, dataset, unit, guarantee, _, _, spent, exact, answer, previous, stated = row
+        if sequence != self.count + 1:
             return "is missing"
-        if row.previous != self.head:
+        if previous != self.head:
             return "does not follow the one before it"
-        if row.hash != seal(row):
+        if stated != seal(row):
             return "was changed"
-        lacks = (row.guarantee is None, row.spent is None, row.exact_releases is None, row.answer is None)
-        if lacks != _LACKS[row.kind] or (self.count == 0) > (row.kind == "limit"):
+        lacks = (guarantee is None, spent is None, exact is None, answer is None)
+        if lacks != _LACKS[kind] or (self.count == 0) > (kind == "limit"):
             return "is not of a kind that belongs here"
-        if row.kind == "limit":
-            self._change_limit(row.guarantee or "")
-        elif row.kind == "answer":
+        if kind == "limit":
+            self._change_limit(guarantee or "")
+        elif kind == "answer":
             self.answers += 1
-        else:
-            return self._charge(row, row.guarantee or "", row.spent or "")
+        elif not self._charge(sequence, kind, (dataset, unit), guarantee or "", spent or "", exact):
+            return "states a total that is not the sum of the charges"
         return ""
 
-    def _charge(self, row: Row, guarantee: str, spent: str) -> str:
-        price = self._prices.get((row.kind, guarantee))
+    def _charge(
+        self, sequence: int, kind: str, account: Account, guarantee: str, spent: str, exact_releases: int | None
+    ) -> bool:
+        """Add a charge to its account and return whether the stated totals are right."""
+        price = self._prices.get((kind, guarantee))
         if price is None:
-            price = self._price(row.kind, guarantee)
-        account = (row.dataset, row.unit)
+            price = self._price(kind, guarantee)
         running = self.accounts.get(account) or self.accounts.setdefault(account, _Running())
-        running.exact_releases += row.kind == "exact"
-        parts = spent.split('"')
+        if not running.unchecked:
+            self._unchecked.append(running)
+        running.unchecked.append((sequence, spent))
+        running.exact_releases += kind == "exact"
+        parts, amounts, known = spent.split('"'), running.amounts, running.parts
         for place, amount in price:
-            running.amounts[place] += amount
-            running.parts[place] = text = parts[place]
-            if _units(text, self._scale) != running.amounts[place]:
-                return "states a total that is not the sum of the charges"
-        if parts != running.parts or row.exact_releases != running.exact_releases:
-            return "states a total that is not the sum of the charges"
-        self._unchecked[account].append((row.sequence, spent))
-        return ""
+            amounts[place] += amount
+            known[place] = text = parts[place]
+            if self._units(text) != amounts[place]:
+                return False
+        return parts == known and exact_releases == running.exact_releases
+
+    def _units(self, text: str) -> int:
+        """Return a decimal or a ratio in units."""
+        whole, point, places = text.partition(".")
+        if point and len(places) <= _PLACES_KEPT:
+            return int(whole + places) * self._shares[len(places)]
+        number = Fraction(text) * self._scale
+        if number.denominator != 1:
+            raise ValueError
+        return number.numerator
 
     def _price(self, kind: str, guarantee: str) -> _Price:
         """Return what a charge adds to each total, in units."""
@@ -149,6 +169,7 @@ class Replay:
         if factor == 1:
             return
         self._scale *= factor
+        self._shares = [share * factor for share in self._shares]
         self._prices = {
             key: tuple((place, amount * factor) for place, amount in price) for key, price in self._prices.items()
         }
@@ -159,18 +180,20 @@ class Replay:
         if not isinstance(read_guarantee(allowed), Limit):
             raise ValueError
         self.allowed = allowed
-        for account, running in self.accounts.items():
-            self._unchecked[account].append((self.count + 1, '"'.join(running.parts)))
+        self._unchecked = list(self.accounts.values())
+        for running in self._unchecked:
+            running.unchecked.append((self.count + 1, '"'.join(running.parts)))
 
     def _check_limit(self) -> None:
         """Check that no account has gone beyond the limit.
 
         Totals only grow, so the last one speaks for the others; they are looked at only to name the entry.
         """
-        for history in self._unchecked.values():
-            if not self._within(history[-1][1]):
-                sequence = next(number for number, spent in history if not self._within(spent))
+        for running in self._unchecked:
+            if not self._within(running.unchecked[-1][1]):
+                sequence = next(number for number, spent in running.unchecked if not self._within(spent))
                 raise LedgerTampered(f"entry {sequence} goes beyond the limit.", sequence)
+            running.unchecked.clear()
         self._unchecked.clear()
 
     def _within(self, spent: str) -> bool:
@@ -179,19 +202,3 @@ class Replay:
             return read_spent(spent).fits(cast("Limit", limit))
         except IncompatibleGuarantees:
             return False
-
-
-def _units(text: str, scale: int) -> int:
-    """Return a decimal or a ratio in units of ``1 / scale``."""
-    whole, point, places = text.partition(".")
-    if point:
-        return int(whole + places) * _share(scale, 10 ** len(places))
-    above, _, below = text.partition("/")
-    return int(above) * _share(scale, int(below or 1))
-
-
-def _share(scale: int, denominator: int) -> int:
-    share, rest = divmod(scale, denominator)
-    if rest:
-        raise ValueError
-    return share

@@ -46,7 +46,7 @@ class Store:
         self._identity: tuple[int, int] | None = None
         self._closed = False
         self._lock = threading.RLock()
-        self._timeout = timeout
+        self.timeout = timeout
         self.path = path
         with _registry_lock:
             _stores.add(self)
@@ -86,7 +86,7 @@ class Store:
         if (found.st_dev, found.st_ino) != (self._identity or (found.st_dev, found.st_ino)):
             raise LedgerError(f"the ledger {self.path!r} was replaced while in use. Open it again with Ledger(path).")
         if self._connection is None:
-            self._connection = _connect(self.path, self._timeout)
+            self._connection = _connect(self.path, self.timeout)
             self._identity = (found.st_dev, found.st_ino)
         return self._connection
 
@@ -100,7 +100,7 @@ class Store:
         with suppress(OSError, sqlite3.Error):  # a checkpoint that fails costs space, nothing else
             if os.stat(f"{self.path}-wal").st_size <= _WAL_BYTES:
                 return
-            with closing(_connect(self.path, self._timeout)) as second:
+            with closing(_connect(self.path, self.timeout)) as second:
                 connection.execute("BEGIN IMMEDIATE")
                 try:
                     second.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass
 
 from pets.errors import LedgerTampered
@@ -10,6 +12,14 @@ from pets.ledger import chain
 from pets.ledger.chain import BATCH, State
 from pets.ledger.replay import Replay
 from pets.ledger.store import Store, check_structure
+
+_ORPHAN = """
+SELECT MIN(a.sequence) FROM entries a WHERE a.answer IS NOT NULL AND NOT EXISTS (
+    SELECT 1 FROM entries c
+    WHERE c.dataset = a.dataset AND c.unit = a.unit AND c.request = a.request AND c.spent IS NOT NULL
+    AND c.sequence < a.sequence
+)
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,11 +63,13 @@ def verify(store: Store, head: str | None) -> Verification:
         end = chain.state(connection)
         _check_ends(connection, end)
     replay = Replay(wanted=head)
-    while replay.count < end.entries:
-        _play(store, replay, min(end.entries, replay.count + BATCH))
-    replay.finish(end)
-    with store.read() as connection:
-        _check_file(connection)
+    # SQLite looks through the file meanwhile, on another core.
+    with ThreadPoolExecutor(1) as pool, closing(Store(store.path, store.timeout)) as second:
+        file = pool.submit(_check_file, second)
+        while replay.count < end.entries:
+            _play(store, replay, min(end.entries, replay.count + BATCH))
+        replay.finish(end)
+        file.result()
     if head is not None and not replay.met:
         raise LedgerTampered(
             "the hash kept elsewhere is not in this ledger: it was rewritten, cut, or replaced by a copy."
@@ -89,15 +101,12 @@ def _check_ends(connection: sqlite3.Connection, end: State) -> None:
         raise LedgerTampered(f"there are {last} entries and {end.entries} were written.", min(last, end.entries) + 1)
 
 
-def _check_file(connection: sqlite3.Connection) -> None:
+def _check_file(store: Store) -> None:
     """Let SQLite compare the entries with the indexes, through which totals and answers are found."""
-    (verdict,) = connection.execute("PRAGMA integrity_check(1)").fetchone()
+    with store.read() as connection:
+        (verdict,) = connection.execute("PRAGMA integrity_check(1)").fetchone()
+        (orphan,) = connection.execute(_ORPHAN).fetchone()
     if verdict != "ok":
         raise LedgerTampered(f"the file is damaged: {verdict}.")
-    (orphan,) = connection.execute(
-        "SELECT MIN(a.sequence) FROM entries a WHERE a.answer IS NOT NULL AND NOT EXISTS (SELECT 1 FROM entries c "
-        "WHERE c.dataset = a.dataset AND c.unit = a.unit AND c.request = a.request AND c.spent IS NOT NULL "
-        "AND c.sequence < a.sequence)"
-    ).fetchone()
     if orphan is not None:
         raise LedgerTampered(f"entry {orphan} answers a request that was not charged before.", orphan)

@@ -17,7 +17,7 @@ from pets.domain import Domain
 from pets.errors import IncompatibleTallies, InvalidArgument, RangeOverflow, did_you_mean
 from pets.exact import as_text
 from pets.query.estimate import Columns, Measured
-from pets.query.layout import Block, split
+from pets.query.layout import MAX_CELLS, Block, split
 from pets.query.sensitivity import Sensitivity, combine, of_block
 from pets.tally import Tally
 
@@ -126,7 +126,10 @@ class BoundQuery:
         for name in self.query.needs():
             if name not in self.domain:
                 raise InvalidArgument(name, "is not an attribute of the domain", did_you_mean(name, self.domain.names))
-        _ = self.blocks
+        if self.size > MAX_CELLS:
+            raise InvalidArgument(
+                "query", f"would need {self.size:,} cells", f"The limit is {MAX_CELLS:,} cells in all."
+            )
 
     @cached_property
     def blocks(self) -> tuple[Block, ...]:

@@ -190,7 +190,7 @@ def _quantile(
     kept = reached & not_before
     kept[~kept.any(axis=1)] = True
     first, last = kept.argmax(axis=1), bins - 1 - kept[:, ::-1].argmax(axis=1)
-    at = np.minimum((excess < 0).sum(axis=1), bins - 1)
+    at = np.clip((excess < 0).sum(axis=1), first, last)
     rows = np.arange(len(counts))
     inside = np.maximum(counts[rows, at], 1) * p.denominator
     share = np.clip(1 - excess[rows, at] / inside, 0.0, 1.0)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -53,13 +54,11 @@ class Measured:
         probability at least `level`. For a hidden cell it is what the rule tells.
         """
         cells = self.block.cells
-        unit = float(self.block.unit)
-        width = half_width(self.law, level)
-        exact_integers = self.block.unit == 1
+        unit = self.block.unit
         raw = self.values[:cells]
-        value = raw.copy() if exact_integers else raw * unit
-        stderr = np.full(cells, self.law.variance**0.5 * unit)
-        low, high = _bounds(raw, width, unit)
+        value = raw.copy() if unit == 1 else in_units(raw, unit)
+        stderr = np.full(cells, self.law.variance**0.5 * float(unit))
+        low, high = _bounds(raw, half_width(self.law, level), unit)
         status = np.full(cells, PUBLISHED, dtype=object)
         if self.block.impossible is not None:
             zero = self.block.impossible
@@ -68,7 +67,7 @@ class Measured:
             hidden = self.suppressed[:cells]
             value = np.where(hidden, np.nan, value)
             stderr[hidden], status[hidden] = np.nan, SUPPRESSED
-            low[hidden], high[hidden] = (bound * unit for bound in self.hidden_range)
+            low[hidden], high[hidden] = (bound * float(unit) for bound in self.hidden_range)
         return {"value": value, "stderr": stderr, "ci_low": low, "ci_high": high, "status": status}
 
     def dropped(self, level: float) -> tuple[int, int, int] | None:
@@ -80,10 +79,17 @@ class Measured:
         return number, number - width, number + width
 
 
-def _bounds(raw: NDArray[np.int64], width: int, unit: float) -> tuple[NDArray[Any], NDArray[Any]]:
+def in_units(raw: NDArray[Any], unit: Fraction) -> NDArray[np.float64]:
+    """Return what integers of the tally stand for: 3 tenths are 0.3, and not three times the float 0.1."""
+    return raw * float(unit.numerator) / float(unit.denominator)
+
+
+def _bounds(raw: NDArray[np.int64], width: int, unit: Fraction) -> tuple[NDArray[Any], NDArray[Any]]:
+    if width >= 1 << 62:  # only noise that drowns every 64-bit total; floats will do
+        return in_units(raw - float(width), unit), in_units(raw + float(width), unit)
     if unit == 1:
         return raw - width, raw + width
-    return (raw - width) * unit, (raw + width) * unit
+    return in_units(raw - width, unit), in_units(raw + width, unit)
 
 
 def key_columns(axes: Sequence[Axis]) -> Columns:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,7 +43,7 @@ class EventTable(Query):
     Notes
     -----
     The estimate has a column ``at_risk``: how many were still under observation when the bin began.
-    It is a sum of noisy cells, so its noise grows towards early bins.
+    It is a sum of noisy cells, so its noise grows towards early bins. It is ``nan`` where it is not known.
     """
 
     kind: ClassVar[str] = "event_table"
@@ -90,12 +90,25 @@ class EventTable(Query):
     def estimate(self, measured: Sequence[Measured], level: float) -> Columns:
         """Return one line per stratum, time bin and event, with the number at risk as the bin begins."""
         (table,) = measured
-        counts = table.counts()
-        return key_columns(table.block.axes) | table.columns(level) | {"at_risk": _at_risk(counts).reshape(-1)}
+        return key_columns(table.block.axes) | table.columns(level) | {"at_risk": _at_risk(table).reshape(-1)}
 
 
-def _at_risk(counts: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return, in each cell, how many are counted in this or a later time bin of the same stratum."""
-    in_bin = counts.sum(axis=-1)
-    from_here = np.flip(np.cumsum(np.flip(in_bin, axis=-1), axis=-1), axis=-1)
-    return np.broadcast_to(from_here[..., None], counts.shape)
+def _at_risk(table: Measured) -> NDArray[Any]:
+    """Return, in each cell, how many are counted in this or a later time bin of the same stratum.
+
+    It is ``nan`` where that cannot be known: a cell among them is hidden, or the row is about those whose time
+    is unknown.
+    """
+    counts = table.counts()
+    bins = len(table.block.axes[-2].edges) - 1
+    followed = counts[..., :bins, :]
+    from_here = np.flip(np.cumsum(np.flip(followed.sum(axis=-1), axis=-1), axis=-1), axis=-1)
+    unknown = np.zeros(from_here.shape, dtype=np.bool_)
+    if table.suppressed is not None:
+        hidden = table.suppressed[: table.block.cells].reshape(counts.shape)[..., :bins, :].any(axis=-1)
+        unknown = np.flip(np.logical_or.accumulate(np.flip(hidden, axis=-1), axis=-1), axis=-1)
+    if bins == counts.shape[-2] and not unknown.any():
+        return np.broadcast_to(from_here[..., None], counts.shape)
+    at_risk = np.full(counts.shape, np.nan)
+    at_risk[..., :bins, :] = np.where(unknown, np.nan, from_here)[..., None]
+    return at_risk

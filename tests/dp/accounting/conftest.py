@@ -46,7 +46,7 @@ class Truth:
         """Cut off 16 standard deviations out; what is cut off is added to the largest loss, hence a lower bound."""
         s2 = self.number(sigma2)
         far = int(16 * mp.sqrt(s2)) + change + 2
-        weights = {x: mp.exp(-mp.mpf(x) ** 2 / (2 * s2)) for x in range(-far, far + 1)}
+        weights = {x: mp.exp(-(mp.mpf(x) ** 2) / (2 * s2)) for x in range(-far, far + 1)}
         whole = mp.fsum(weights.values())
         return {change * (change - 2 * mp.mpf(x)) / (2 * s2): w / whole for x, w in weights.items()}
 

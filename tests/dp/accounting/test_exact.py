@@ -20,7 +20,9 @@ from pets.dp.accounting import (
     Repeated,
     Subsampled,
     account,
+    bounds,
 )
+from pets.dp.accounting.model import Model
 
 
 def check(truth, found: Fraction, exact, tight: float) -> None:
@@ -85,7 +87,7 @@ def test_mixes_against_enumeration(truth, delta, mix):
         assert truth.number(account(losses, epsilon=level).delta) >= truth.delta(law, level)
 
 
-@settings(max_examples=25)
+@settings(max_examples=20)
 @given(
     st.lists(
         st.one_of(
@@ -125,7 +127,12 @@ def test_distinct_gaussians_add_up_exactly(truth):
     found = account([GaussianLoss(s) for s in sigmas], delta="1e-6")
     assert found.bound == "gaussian"
     check(truth, found.epsilon, truth.gaussian_epsilon(mu, "1e-6"), 1e-9)
-    check(truth, account([GaussianLoss(s) for s in sigmas], epsilon="1").delta, truth.gaussian_delta(mu, truth.mp.mpf(1)), 1e-9)
+    check(
+        truth,
+        account([GaussianLoss(s) for s in sigmas], epsilon="1").delta,
+        truth.gaussian_delta(mu, truth.mp.mpf(1)),
+        1e-9,
+    )
 
 
 @pytest.mark.parametrize("epsilon", ["0", "0.2", "0.7", "0.999", "1"])
@@ -152,6 +159,13 @@ def test_sampled_pure_losses_against_the_binomial_form_in_both_directions(truth,
     )
     found = account(Repeated(Subsampled(PureLoss(epsilon), rate), n), delta=delta).epsilon
     check(truth, found, exact, 1e-2 if n == 1 else 1e-3)
+
+
+@pytest.mark.parametrize("way", ["remove", "add"])
+def test_each_direction_by_itself(truth, monkeypatch, way):
+    monkeypatch.setattr(bounds, "models", lambda terms: [Model(terms, way)])
+    exact = truth.epsilon(truth.power(truth.sampled(truth.two_points("0.5"), "0.1", way), 300), "1e-6")
+    check(truth, account(Repeated(Subsampled(PureLoss("0.5"), "0.1"), 300), delta="1e-6").epsilon, exact, 1e-3)
 
 
 @pytest.mark.parametrize("law", ["dl", "dg"])

@@ -48,8 +48,10 @@ def test_discrete_gaussian(truth, sigma2, change):
     def mgf(z):
         centre = -int(z.real * change)
         points = range(centre - 40, centre + 41)
-        weights = [mp.exp(-mp.mpf(x) ** 2 / (2 * s2) + z * change * (change - 2 * mp.mpf(x)) / (2 * s2)) for x in points]
-        whole = mp.fsum(mp.exp(-mp.mpf(x) ** 2 / (2 * s2)) for x in range(-40, 41))
+        weights = [
+            mp.exp(-(mp.mpf(x) ** 2) / (2 * s2) + z * change * (change - 2 * mp.mpf(x)) / (2 * s2)) for x in points
+        ]
+        whole = mp.fsum(mp.exp(-(mp.mpf(x) ** 2) / (2 * s2)) for x in range(-40, 41))
         return mp.fsum(weights) / whole
 
     compare(mp, DiscreteGaussian(np.array([sigma2]), np.array([float(change)]), ONE), mgf)
