@@ -163,7 +163,7 @@ def _account_table(ledger: Ledger) -> Table:
         )
         for a in ledger.accounts()
     ]
-    return _table("Accounts", ("data set", "who is protected", "", "spent", "left", "exact releases"), rows)
+    return _table("Accounts", ("data set", "who is protected", "used", "spent", "left", "exact releases"), rows)
 
 
 def _entry_table(newest: tuple[Entry, ...]) -> Table:
@@ -179,7 +179,7 @@ def _table(title: str, heads: tuple[str, ...], rows: Sequence[tuple[str, ...]]) 
 
     table = Table(title=title, title_justify="left")
     for head in heads:
-        table.add_column(head, overflow="fold")
+        table.add_column(head, overflow="fold", no_wrap=head == "used")
     for row in rows:
         table.add_row(*map(Text, row))  # as Text, or else brackets in a note would be read as markup
     return table

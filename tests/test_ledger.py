@@ -99,7 +99,7 @@ def test_two_spellings_of_the_same_letters_are_one_account(ledger: Ledger) -> No
 @pytest.mark.parametrize(
     ("limit", "charges"),
     [
-        (PureDP(2), [PureDP("0.3"), PureDP("1/3")]),
+        (PureDP(2), [PureDP("0.3"), PureDP("1/3"), PureDP("0.1234567890123456789012345")]),
         (ApproxDP(2, "1e-6"), [PureDP("0.5"), ApproxDP("0.25", "1e-7"), ApproxDP("0.25", 0)]),
         (ApproxDP(3, "1e-6"), [ZeroConcentratedDP("0.01"), PureDP("0.5"), ZeroConcentratedDP("0.02")]),
         (ZeroConcentratedDP(1), [ZeroConcentratedDP("0.1"), PureDP("0.5"), PureDP("1/7")]),
@@ -401,7 +401,10 @@ def test_bars_of_unusual_limits(tmp_path: Path) -> None:
         assert "[....................]" in repr(ledger)
     with Ledger(tmp_path / "delta", ApproxDP(1, "1e-6")) as ledger:
         ledger.charge(ApproxDP("0.1", "5e-7"))
-        assert "[##########..........]" in repr(ledger)
+        assert "[##..................]" in repr(ledger)
+    with Ledger(tmp_path / "rho", ZeroConcentratedDP(1)) as ledger:
+        ledger.charge(ZeroConcentratedDP("0.75"))
+        assert "[###############.....]" in repr(ledger)
     with Ledger(tmp_path / "many", PureDP(1)) as ledger:
         for number in range(32):
             ledger.charge(PureDP("0.1"), dataset=f"d{number:02}")

@@ -71,7 +71,7 @@ def test_verify_a_good_ledger(path: Path) -> None:
         head, early = ledger.head, ledger.entries()[1].hash
     checked = pets("verify", path)
     assert checked.exit_code == 0
-    assert checked.stdout.startswith("OK. 5 entries in 2 accounts")
+    assert checked.stdout.startswith("OK. 5 entries hold together (accounts: 2, answers: 1).")
     assert head in checked.stdout
     assert pets("verify", path, "--head", early).exit_code == 0
     assert json.loads(pets("verify", path, "--head", early, "--json").stdout) == {

@@ -12,7 +12,7 @@ from pets.ledger import arguments, chain
 from pets.ledger.account import Account, afford, require_within, resolve, view
 from pets.ledger.arguments import Limit
 from pets.ledger.chain import BATCH
-from pets.ledger.entry import Entry, decode
+from pets.ledger.entry import Entry, Row, decode
 from pets.ledger.store import Store, check_structure, create, find
 
 if TYPE_CHECKING:
@@ -260,7 +260,7 @@ class Ledger:
         found: list[Entry] = []
         while after < end:
             with self._store.read() as connection:
-                rows = chain.rows(connection, after, min(end, after + BATCH))
+                rows = map(Row._make, chain.rows(connection, after, min(end, after + BATCH)))
                 found.extend(decode(row) for row in rows if wanted in (None, row.dataset))
             after += BATCH
         return tuple(found)

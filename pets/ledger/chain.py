@@ -10,7 +10,7 @@ from typing import NamedTuple
 from pets.errors import LedgerTampered
 from pets.guarantee import Composition
 from pets.ledger.arguments import Limit
-from pets.ledger.entry import GENESIS, Row, read_guarantee, read_spent, seal, sound
+from pets.ledger.entry import GENESIS, Fields, Row, read_guarantee, read_spent, seal, sound
 
 BATCH = 1_000
 """Entries read in one transaction: enough to be quick, few enough to hold up no checkpoint."""
@@ -114,9 +114,8 @@ def accounts(connection: sqlite3.Connection) -> Iterator[tuple[str, str]]:
         yield last
 
 
-def rows(connection: sqlite3.Connection, after: int, until: int) -> Iterator[Row]:
-    """Yield the entries with ``after < sequence <= until``, one by one since answers may be large."""
-    found = connection.execute(
+def rows(connection: sqlite3.Connection, after: int, until: int) -> Iterator[Fields]:
+    """Yield the fields of entries with ``after < sequence <= until``, one by one since answers may be large."""
+    return connection.execute(
         "SELECT * FROM entries WHERE sequence > ? AND sequence <= ? ORDER BY sequence", (after, until)
     )
-    return map(Row._make, found)

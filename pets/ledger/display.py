@@ -6,7 +6,7 @@ from html import escape
 from typing import TYPE_CHECKING
 
 from pets.errors import PetsError
-from pets.guarantee import DPGuarantee
+from pets.guarantee import DPGuarantee, ZeroConcentratedDP
 
 if TYPE_CHECKING:
     from pets.ledger.account import Account
@@ -74,13 +74,10 @@ def bar(account: Account, limit: DPGuarantee) -> str:
 
 
 def share(spent: DPGuarantee, limit: DPGuarantee) -> float:
-    """Return the used part of a limit between 0 and 1; for (epsilon, delta) that of the part that is used most."""
-    used = 0.0
-    for name in ("epsilon", "delta", "rho"):
-        whole, part = getattr(limit, name, 0), getattr(spent, name, 0)
-        if whole or part:
-            used = max(used, float(part / whole) if whole else 1.0)
-    return min(used, 1.0)
+    """Return the used part of a limit between 0 and 1. A delta is not in the picture: it has no part of an epsilon."""
+    name = "rho" if isinstance(limit, ZeroConcentratedDP) else "epsilon"
+    part, whole = getattr(spent, name), getattr(limit, name)
+    return min(float(part / whole), 1.0) if whole else float(part > 0)
 
 
 def title(account: Account) -> str:

@@ -24,6 +24,10 @@ GENESIS = "0" * 64
 """The previous hash of the first entry."""
 
 
+Fields = tuple[Any, ...]
+"""A :class:`Row` as SQLite returns it, before anything is known about it."""
+
+
 class Row(NamedTuple):
     """An entry as it is stored. ``guarantee`` and ``spent`` are canonical JSON, ``answer`` is the answer itself."""
 
@@ -42,26 +46,26 @@ class Row(NamedTuple):
     hash: str = ""
 
 
-def seal(row: Row) -> str:
-    """Return the hash of `row`, which covers every field but ``hash`` itself.
+def seal(row: Fields) -> str:
+    """Return the hash of `row`, which covers every field but the last, ``hash`` itself.
 
     Raises
     ------
     TypeError, ValueError
-        A field holds what no ledger writes: bytes, or an answer that is not Unicode.
+        A field holds what no ledger writes: bytes, a broken number, or an answer that is not Unicode.
     """
     # Written out, because a general encoder takes three times as long, and `verify` does this for every entry.
     sequence, kind, time, dataset, unit, guarantee, note, request, spent, exact, answer, previous, _ = row
     canonical = (
         f'{{"answer":{"null" if answer is None else quoted(sha256(str.encode(answer)).hexdigest())}'
         f',"dataset":{quoted(dataset)}'
-        f',"exact_releases":{"null" if exact is None else _whole(exact)}'
+        f',"exact_releases":{"null" if exact is None else f"{exact:d}"}'
         f',"guarantee":{"null" if guarantee is None else quoted(guarantee)}'
         f',"kind":{quoted(kind)}'
         f',"note":{quoted(note)}'
         f',"previous":{quoted(previous)}'
         f',"request":{"null" if request is None else quoted(request)}'
-        f',"sequence":{_whole(sequence)}'
+        f',"sequence":{sequence:d}'
         f',"spent":{"null" if spent is None else quoted(spent)}'
         f',"time":{quoted(time)}'
         f',"unit":{quoted(unit)}}}'
@@ -78,12 +82,6 @@ def sound(row: Row) -> Row:
     if not right:
         raise LedgerTampered(f"entry {row.sequence} was changed. Run verify().", row.sequence)
     return row
-
-
-def _whole(value: object) -> int:
-    if type(value) is not int:
-        raise TypeError
-    return value
 
 
 @dataclass(frozen=True, slots=True)

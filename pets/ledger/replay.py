@@ -17,7 +17,7 @@ from pets.errors import IncompatibleGuarantees, LedgerTampered, PetsError
 from pets.guarantee import Composition, DPGuarantee
 from pets.ledger.arguments import Limit, is_exact
 from pets.ledger.chain import State
-from pets.ledger.entry import GENESIS, Row, read_guarantee, read_spent, seal
+from pets.ledger.entry import GENESIS, Fields, read_guarantee, read_spent, seal
 
 Account = tuple[str, str]
 _Price = tuple[tuple[int, int], ...]
@@ -78,19 +78,22 @@ class Replay:
     _prices: dict[tuple[str, str], _Price] = field(default_factory=dict)
     _unchecked: list[_Running] = field(default_factory=list)
 
-    def batch(self, rows: Iterable[Row], until: int) -> None:
+    def batch(self, rows: Iterable[Fields], until: int) -> None:
         """Play `rows`, which must be all entries up to `until`."""
         for row in rows:
-            if row.kind == "limit":
-                self._check_limit()  # what came before, by the limit of that time
             try:
                 fault = self._fault(row)
+            except LedgerTampered as error:
+                if error.sequence is not None:
+                    raise
+                fault = "cannot be understood"
             except (PetsError, ValueError, TypeError, LookupError, ArithmeticError, RecursionError):
                 fault = "holds what no ledger writes"
             if fault:
                 raise LedgerTampered(f"entry {self.count + 1} {fault}.", self.count + 1)
-            self.count, self.head = row.sequence, row.hash
-            if row.hash == self.wanted:
+            self.count += 1
+            self.head = row[-1]
+            if self.head == self.wanted:
                 self.met = True
         self._check_limit()
         if self.count != until:
@@ -101,7 +104,7 @@ class Replay:
         if (self.count, self.head, self.allowed) != end:
             raise LedgerTampered("the last entries are not those that were written last.", self.count)
 
-    def _fault(self, row: Row) -> str:
+    def _fault(self, row: Fields) -> str:
         """Play one entry and return what is wrong with it, or an empty text."""
         sequence, kind, _, dataset, unit, guarantee, _, _, spent, exact, answer, previous, stated = row
         if sequence != self.count + 1:
@@ -177,6 +180,7 @@ class Replay:
             running.amounts = {place: amount * factor for place, amount in running.amounts.items()}
 
     def _change_limit(self, allowed: str) -> None:
+        self._check_limit()  # what came before, by the limit of that time
         if not isinstance(read_guarantee(allowed), Limit):
             raise ValueError
         self.allowed = allowed

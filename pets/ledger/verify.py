@@ -44,9 +44,7 @@ class Verification:
     anchored: str | None
 
     def __str__(self) -> str:
-        counted = (
-            f"{self.entries:,} entries in {self.accounts:,} accounts and {self.answers:,} stored answers hold together"
-        )
+        counted = f"{self.entries:,} entries hold together (accounts: {self.accounts:,}, answers: {self.answers:,})"
         if self.anchored is None:
             return f"{counted}. Not compared with any hash kept elsewhere."
         return f"{counted}, and the hash kept elsewhere is one of theirs."

@@ -228,7 +228,7 @@ class BoundQuery:
         worst = max((max(abs(block.lower), abs(block.upper)) for block in self.blocks), default=1)
         if rows * worst >= 1 << 61:
             raise RangeOverflow(
-                f"{rows:,} rows at the declared bounds could exceed 64-bit sums. "
+                "So many rows at the declared bounds could exceed 64-bit sums. "  # how many is confidential
                 "Declare tighter bounds or a coarser resolution."
             )
 

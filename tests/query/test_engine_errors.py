@@ -73,11 +73,11 @@ class TestPolicyError:
 
     def test_valid_rows_pass(self) -> None:
         for frame in engines(self.VALID):
-            assert Count(["sex", "dose"]).tally(frame, self.DOMAIN).values.tolist() == [1, 0, 0, 1, 0]
+            assert Count(["sex", "dose"]).tally(frame, self.DOMAIN).values.tolist() == [1, 0, 0, 1]
 
     def test_a_column_that_is_not_asked_about_may_hold_anything(self) -> None:
         frame = self.VALID.with_columns(age=pl.lit(99))
-        assert Count("sex").tally(frame, self.DOMAIN).values.tolist() == [1, 1, 0]
+        assert Count("sex").tally(frame, self.DOMAIN).values.tolist() == [1, 1]
 
 
 class TestColumns:
@@ -191,20 +191,20 @@ class TestCapacity:
 
     @pytest.mark.parametrize("query", [Sum("x"), Mean("x")])
     def test_sums(self, query: Query) -> None:
-        frame = pl.DataFrame({"x": [2.0**52] * 1024})
+        frame = pl.DataFrame({"x": [2.0**52] * 512})
         domain = Domain(x=Numeric(0, 2**52, resolution=1))
         for made in engines(frame):
             with pytest.raises(RangeOverflow):
                 query.tally(made, domain)
-        for made in engines(frame[:1023]):
-            assert query.tally(made, domain).values.max() == 1023 * 2**52
+        for made in engines(frame[:511]):
+            assert query.tally(made, domain).values.max() == 511 * 2**52
 
     def test_squares(self) -> None:
-        domain = Domain(x=Integer(-(2**30), 2**30))
-        frame = pl.DataFrame({"x": [-(2**30), 2**30, 5]})
+        domain = Domain(x=Integer(-(2**29), 2**29))
+        frame = pl.DataFrame({"x": [-(2**29), 2**29, 5]})
         for made in engines(frame):
-            assert Variance("x").tally(made, domain).values.tolist() == [3, 0, 5, 2 * 2**60 + 25]
-        for made in engines(pl.concat([frame, frame])):
+            assert Variance("x").tally(made, domain).values.tolist() == [3, 0, 5, 2 * 2**58 + 25]
+        for made in engines(pl.concat([frame] * 3)):
             with pytest.raises(RangeOverflow):
                 Variance("x").tally(made, domain)
 

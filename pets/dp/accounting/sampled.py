@@ -12,10 +12,11 @@ Dots", PoPETs 2022, prove that no discretisation on the same grid is tighter.) T
 h²/4 of variance for each run.
 
 *Rounding.* Tail probabilities S at the edges, up to 25 standard deviations out, have a relative error of at most 1000u.
-The weights are linear in them, and an error e at edge k moves mass e from one cell to the next: it changes M(z) by at most e h |z| (1 + |z|) e^(theta
-t_k), under P and under Q (where q e^t <= p). The sum over the edges is bounded numerically by the area of S e^(theta
-t). The forward FFT adds at most 8 u log2(n) sqrt(n) times the Euclidean norm of its input (Higham, "Accuracy and
-Stability of Numerical Algorithms", Theorem 24.2, for accurate roots of unity as in pocketfft).
+The weights are linear in them, and an error e at edge k moves mass e from one cell to the next: it changes M(z) by at
+most e h |z| (1 + |z|) e^(theta t_k), under P and under Q (where q e^t <= p). The sum over the edges is bounded by the
+area of S e^(theta t), which is computed. The forward FFT adds at most 8 u log2(n) sqrt(n) times the Euclidean norm of
+its input (Higham, "Accuracy and Stability of Numerical Algorithms", Theorem 24.2, for roots of unity as accurate as
+those of pocketfft).
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ Direction = Literal["remove", "add"]
 
 _FFT = 8 * 2.0**-53
 _TAIL = 16 * ROUNDING
-_MOST_CELLS = 1 << 21
+_MOST_CELLS = 1 << 18
 _COARSE = 1500
 _FINE = 0.02  # cell width in standard deviations of one run
 _LARGEST_TILT = 600.0
