@@ -21,6 +21,7 @@ from pets.cli_ledger import app as ledger_app
 from pets.errors import BudgetExceeded, InvalidArgument, LedgerTampered, PetsError
 
 if TYPE_CHECKING:
+    from pets.pipeline import Pipeline
     from pets.preview import Preview
     from pets.release import Release
 
@@ -73,11 +74,20 @@ def run(
     The same plan over the same sites is answered from the ledger at no further cost.
     """
     from pets.config import write_atomic
+    from pets.noise import NoNoise, half_width
     from pets.pipeline import Pipeline
 
+    # All that can be refused is refused before anything is charged.
+    half_width(NoNoise(), level)
+    if output is not None and not output.resolve().parent.is_dir():
+        raise InvalidArgument(
+            "--output", f"is in a folder that does not exist: {output.parent}", "Make the folder first."
+        )
     pipeline = Pipeline.from_file(plan)
-    frames = {name: _read(path) for name, path in map(_site, site)}
+    frames = {name: _read(path) for name, path in _sites(site).items()}
+    before = None if pipeline.ledger is None else pipeline.ledger.head
     release = pipeline.run(frames, repeat=repeat)
+    _say_what_it_cost(pipeline, before)
     if output is not None:
         write_atomic(output, release.to_json())
         Console(stderr=True).print(f"release written to {output}")
@@ -101,6 +111,30 @@ def suggest_domain(
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the draft itself begins with the same warning
         sys.stdout.write(Domain.suggest(_read(file), id=unit_id).to_toml())
+
+
+def _say_what_it_cost(pipeline: Pipeline, before: str | None) -> None:
+    """Tell on stderr whether the ledger paid, or answered from its memory."""
+    if pipeline.ledger is None:
+        return
+    if pipeline.ledger.head == before:
+        text = (
+            "answered from the ledger: this request was made before, so nothing was charged and the files were "
+            "not used. New data needs a new 'dataset' in the plan; --repeat asks for a fresh draw."
+        )
+    else:
+        left = pipeline.ledger.remaining(pipeline.dataset, str(pipeline.domain.unit))
+        text = f"charged: {pipeline.cost}; left for data set {pipeline.dataset!r}: {left}"
+    Console(stderr=True).print(Text(text))
+
+
+def _sites(options: list[str]) -> dict[str, Path]:
+    named: dict[str, Path] = {}
+    for name, path in map(_site, options):
+        if name in named:
+            raise InvalidArgument("--site", f"gives {name!r} twice", "Give each site a name of its own.")
+        named[name] = path
+    return named
 
 
 def _site(text: str) -> tuple[str, Path]:
@@ -145,7 +179,7 @@ def _print_release(release: Release, level: float) -> None:
     from pets.release_view import show_value
 
     columns = release.to_columns(level)
-    table = Table(caption=" ".join(release.explain()[:1]), caption_justify="left")
+    table = Table(caption="\n".join([*_left_out(release, level), *release.explain()]), caption_justify="left")
     for name in columns:
         table.add_column(name, justify="right" if name in ("value", "stderr", "ci_low", "ci_high") else "left")
     for i in range(len(columns["value"])):
@@ -153,12 +187,25 @@ def _print_release(release: Release, level: float) -> None:
     Console().print(table)
 
 
+def _left_out(release: Release, level: float) -> list[str]:
+    found = release.dropped(level)
+    if found is None:
+        return []
+    number, low, high = found
+    return [f"Rows left out because they fit no declared cell: {number} ({max(low, 0)} to {max(high, 0)})."]
+
+
 def _print_json(data: object) -> None:
     sys.stdout.write(json.dumps(data, indent=2, ensure_ascii=False) + "\n")
 
 
+def _show_warning(message: Warning | str, *_: object, **__: object) -> None:
+    Console(stderr=True).print(Text("warning: ", style="yellow") + Text(str(message), style="default"))
+
+
 def main() -> None:
     """Run the command; a `pets` error becomes one sentence on stderr and an exit code."""
+    warnings.showwarning = _show_warning
     try:
         app()
     except PetsError as error:

@@ -48,7 +48,7 @@ def show(
     The last line is the hash of the newest entry. Keep it elsewhere, and 'pets ledger verify --head' can
     prove later that nothing up to that entry was changed.
     """
-    with _reported(), _opened(path) as ledger:
+    with _reported(as_json), _opened(path) as ledger:
         newest = ledger.entries(last=entries)
         if as_json:
             _print_json(_overview(ledger, newest))
@@ -134,18 +134,17 @@ def _print_tables(ledger: Ledger, newest: tuple[Entry, ...]) -> None:
     from rich.console import Console
 
     console = Console()
-    print_text = typer.echo
-    print_text(f"Each account may spend at most {ledger.limit}.")
-    print_text(ledger.limit.explain())
+    typer.echo(f"Each account may spend at most {ledger.limit}.")
+    typer.echo(ledger.limit.explain())
     console.print(_account_table(ledger))
     exact = sum(account.exact_releases for account in ledger.accounts())
     if exact:
-        print_text(
+        typer.echo(
             f"WARNING: {exact} exact release(s). What they tell is bounded by no budget and adds to everything above."
         )
     if newest:
         console.print(_entry_table(newest))
-    print_text(f"Newest entry: {ledger.head}")
+    typer.echo(f"Newest entry: {ledger.head}")
 
 
 def _account_table(ledger: Ledger) -> Table:

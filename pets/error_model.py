@@ -53,7 +53,8 @@ class ErrorModel:
         block, width = self.query.blocks[index], self.half_width()[index]
         what = f"a published {'count' if block.measure == 'count' else block.measure.replace('_', ' of ')}"
         where = f" in the table {block.name}" if len(self.laws) > 1 else ""
-        text = f"In 95 of 100 publications {what}{where} is within {width:g} of the truth"
+        near = f"within {width:g} of the truth" if width else "exactly the truth"
+        text = f"In 95 of 100 publications {what}{where} is {near}"
         if block.measure == "count":
             text += f"; one true case is published as none in {100 * self.probability_false_zero(1)[index]:.3g} of 100"
         return text + "."

@@ -9,7 +9,7 @@ import numpy as np
 
 from pets.errors import InvalidArgument
 from pets.query import Columns
-from pets.query.estimate import PUBLISHED, STRUCTURAL_ZERO, SUPPRESSED
+from pets.query.estimate import ESTIMATES, PUBLISHED, STRUCTURAL_ZERO, SUPPRESSED
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from pets.release import Release
 
 _SHOWN = 20
-_ESTIMATES = ("value", "stderr", "ci_low", "ci_high", "status")
 _ALIGN = "text-align:right;font-variant-numeric:tabular-nums;padding:2px 10px"
 
 
@@ -97,7 +96,7 @@ def plot(release: Release, *, ax: Axes | None = None, level: float = 0.95, most:
 
 
 def _draw(ax: Axes, columns: Columns, level: float) -> None:
-    keys = [name for name in columns if name not in (*_ESTIMATES, "at_risk")]
+    keys = [name for name in columns if name not in ESTIMATES or name == "table"]
     labels = [
         ", ".join(str(columns[name][i]) for name in keys if columns[name][i] is not None)
         for i in range(len(columns["value"]))

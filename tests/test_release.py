@@ -200,3 +200,13 @@ def test_measured_interval_is_minimal_for_small_noise():
         2,
         2,
     ]
+
+
+def test_an_attribute_called_status_keeps_its_column():
+    domain = pets.Domain(status=["alive", "died"], time=pets.Integer(0, 24, bins=[0, 12, 24]))
+    rows = pd.DataFrame({"status": ["alive", "died"], "time": [3, 20]})
+    mechanism = pets.dp.DiscreteLaplace(epsilon=300)
+    for query in (pets.EventTable("time", "status"), pets.Marginals([["status"], ["status", "time"]])):
+        frame = pets.Pipeline(query, domain, mechanism=mechanism).run({"A": rows}).to_frame()
+        assert set(frame["status"]) == {"published"}
+        assert {"alive", "died"} <= set(frame["status_key"])

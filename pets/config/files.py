@@ -32,7 +32,7 @@ def read_file(path: str | os.PathLike[str]) -> dict[str, Any]:
             # One byte more than is allowed is enough for the parser to see that it is too large.
             content = stream.read(MAX_BYTES + 1)
     except (OSError, ValueError) as error:
-        raise ConfigError("path", f"cannot be read: {_reason(error)}") from None
+        raise ConfigError("path", f"{file.name!r} cannot be read: {_reason(error)}", "Check the path.") from None
     return parse(content)
 
 

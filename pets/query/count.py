@@ -11,7 +11,7 @@ import numpy as np
 from pets.domain import Domain
 from pets.errors import InvalidArgument
 from pets.query.base import Query, names_argument
-from pets.query.estimate import Columns, Measured, key_columns
+from pets.query.estimate import Columns, Measured, key_columns, key_name
 from pets.query.layout import Block, table_block
 
 
@@ -91,5 +91,9 @@ class Marginals(Query):
             keys = key_columns(table.block.axes)
             absent = np.full(table.block.cells, None, dtype=object)
             label = {"table": np.full(table.block.cells, table.block.name, dtype=object)}
-            parts.append(label | {name: keys.get(name, absent) for name in self.needs()} | table.columns(level))
+            parts.append(
+                label
+                | {key_name(name): keys.get(key_name(name), absent) for name in self.needs()}
+                | table.columns(level)
+            )
         return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}

@@ -92,12 +92,21 @@ def _bounds(raw: NDArray[np.int64], width: int, unit: Fraction) -> tuple[NDArray
     return in_units(raw - width, unit), in_units(raw + width, unit)
 
 
+ESTIMATES = ("value", "stderr", "ci_low", "ci_high", "status", "at_risk", "probability", "table")
+"""Columns that estimates may have beside their keys."""
+
+
+def key_name(attribute: str) -> str:
+    """Return the column in which an attribute's labels stand: its name, or ``status_key`` where that is taken."""
+    return f"{attribute}_key" if attribute in ESTIMATES else attribute
+
+
 def key_columns(axes: Sequence[Axis]) -> Columns:
-    """Return one column of labels per axis, in C order of the cells."""
+    """Return one column of labels per axis, in C order of the cells; see :func:`key_name` for its name."""
     shape = tuple(len(axis) for axis in axes)
     columns: Columns = {}
     for position, axis in enumerate(axes):
         labels = np.array(axis.labels, dtype=object)
         before, after = int(np.prod(shape[:position])), int(np.prod(shape[position + 1 :]))
-        columns[axis.name] = np.tile(np.repeat(labels, after), before)
+        columns[key_name(axis.name)] = np.tile(np.repeat(labels, after), before)
     return columns

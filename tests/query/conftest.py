@@ -65,7 +65,8 @@ def units_of(attribute: Any, value: Any) -> int | None:
         return int(clamped)
     assert isinstance(attribute, Numeric)
     resolution: Fraction = attribute.resolution
-    return math.floor(clamped * float(resolution.denominator) / float(resolution.numerator) + 0.5)
+    in_steps = clamped * float(resolution.denominator) / float(resolution.numerator)
+    return math.floor(Fraction(in_steps) + Fraction(1, 2))
 
 
 def hit(bound: BoundQuery, block: Block, row: dict[str, Any]) -> tuple[int | None, int]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import itertools
 from decimal import Decimal
+from fractions import Fraction
 from typing import Any
 
 import dask.dataframe as dd
@@ -109,6 +110,24 @@ def test_integers_beyond_floats_stay_out_of_range() -> None:
     assert Count("k").tally(frame, domain).values.tolist() == [0, 0, 6]
     objects = pd.DataFrame({"n": pd.Series([2**70, -(2**70), 5], dtype=object)})
     assert Histogram("n").tally(objects, domain).values.tolist() == [0, 1, 2]
+
+
+def test_rounding_to_the_grid_is_exact() -> None:
+    almost_half = 0.49999999999999994  # adding a half to it gives 1.0 in floats
+    domain = Domain(x=Numeric(-(2**53) + 1, 2**53 - 1, resolution=1))
+    values = [almost_half, 0.5, 1.5, -0.5, -0.75, -1.5, 2.0**53 - 3, -(2.0**53) + 3, 2.0**53 - 1]
+    whole = [0, 1, 2, 0, -1, -1, 2**53 - 3, -(2**53) + 3, 2**53 - 1]
+    for x, units in zip(values, whole, strict=True):
+        for made in (pl.DataFrame({"x": [x]}), pa.table({"x": [x]}), pd.DataFrame({"x": pd.Series([x], dtype=object)})):
+            assert Sum("x").tally(made, domain).values.tolist() == [units, 0], x
+
+
+def test_no_row_exceeds_the_bounds_by_an_error_of_floats() -> None:
+    for divisor in (3, 7, 11, 13, 49):
+        units = 2**53 - 1 - (2**53 - 1) % divisor
+        domain = Domain(x=Numeric(0, Fraction(units, divisor), resolution=Fraction(1, divisor), invalid="clamp"))
+        for made in (pl.DataFrame({"x": [1e300]}), pd.DataFrame({"x": pd.Series([1e300], dtype=object)})):
+            assert Sum("x").tally(made, domain).values[0] <= units
 
 
 def test_bins_as_numpy_histogram() -> None:

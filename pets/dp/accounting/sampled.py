@@ -36,6 +36,7 @@ Direction = Literal["remove", "add"]
 _FFT = 8 * 2.0**-53
 _TAIL = 16 * ROUNDING
 _MOST_CELLS = 1 << 18
+_LARGEST_GRID = 1 << 18  # in a window of W the cells then add at most (W / 2**19)² of variance for each run
 _COARSE = 1500
 _FINE = 0.02  # cell width in standard deviations of one run
 _LARGEST_TILT = 600.0
@@ -129,7 +130,7 @@ class Sampled(Transform):
         window = 2 * np.pi / omega[1]
         wanted = _FINE * np.sqrt(self.square() / self.count)
         least = (self.ends[1] - lowest) / _MOST_CELLS
-        cells = max(2.0 * omega.size, window / max(wanted, least))
+        cells = max(2.0 * omega.size, min(window / max(wanted, least), _LARGEST_GRID))
         return 1 << int(np.ceil(np.log2(cells)))
 
     def _sampled(self, level: float) -> float:

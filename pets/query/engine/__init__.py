@@ -31,7 +31,8 @@ def tally_frame(frame: object, bound: BoundQuery) -> NDArray[np.int64]:
     Each row adds to exactly one cell of each block, by these rules:
 
     * A category matches exactly (texts are not normalised); 1, 1.0 and True are the same label.
-    * A number falls into its bin as in :func:`numpy.histogram`. Sums add ``floor(x / resolution + 1/2)``.
+    * A number falls into its bin as in :func:`numpy.histogram`. Sums add ``floor(x / resolution + 1/2)``,
+      that is x to the nearest multiple of the resolution, where the quotient is one of 64-bit floats.
     * Nulls, unknown categories, numbers out of range and fractions in an Integer follow the attribute's
       policy. What it drops, and structural zeros, go to the block's cell of dropped rows if it has one.
     * With an id column at most ``max_rows`` rows of each unit are kept: those that fit a cell of every

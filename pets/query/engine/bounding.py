@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from itertools import count
 from typing import TYPE_CHECKING, Any
 
 import narwhals.stable.v2 as nw
@@ -88,9 +89,9 @@ def _excess(site: Site, details: nw.DataFrame[Any], most: int) -> Groups:
 
 def _unit_numbers(details: nw.DataFrame[Any]) -> NDArray[np.int64]:
     """Return a number for each unit; which one does not matter, and nulls get -1."""
-    seen: dict[Any, int] = {}
+    first_place: dict[Any, int] = {}
     values = details[UNIT].to_list()
-    numbers = np.fromiter((seen.setdefault(v, len(seen)) for v in values), dtype=np.int64, count=len(values))
+    numbers = np.fromiter(map(first_place.setdefault, values, count()), dtype=np.int64, count=len(values))
     numbers[details[UNIT].is_null().to_numpy().astype(np.bool_)] = -1
     return numbers
 

@@ -62,7 +62,10 @@ def units_expression(value: nw.Expr, attribute: Integer | Numeric) -> nw.Expr:
         whole = whole * float(attribute.resolution.denominator)
         if attribute.resolution.numerator != 1:
             whole = whole / float(attribute.resolution.numerator)
-        whole = (whole + 0.5).floor().clip(float(attribute.lower_units), float(attribute.upper_units))
+        floor = whole.floor()
+        # floor(x + 1/2) without the sum, which is inexact for some floats.
+        whole = floor + (whole - floor >= 0.5).cast(nw.Float64)
+        whole = whole.clip(float(attribute.lower_units), float(attribute.upper_units))
     return whole.floor().cast(nw.Int64)
 
 
@@ -89,7 +92,8 @@ def units_of(values: NDArray[np.float64], attribute: Integer | Numeric) -> NDArr
         whole = whole * float(attribute.resolution.denominator)
         if attribute.resolution.numerator != 1:
             whole = whole / float(attribute.resolution.numerator)
-        whole = np.clip(np.floor(whole + 0.5), float(attribute.lower_units), float(attribute.upper_units))
+        floor = np.floor(whole)
+        whole = np.clip(floor + (whole - floor >= 0.5), float(attribute.lower_units), float(attribute.upper_units))
     return np.floor(whole).astype(np.int64)
 
 
