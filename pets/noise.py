@@ -139,7 +139,7 @@ class DiscreteLaplaceLaw:
         """2 a / (1 - a)^2 with a = exp(-1 / scale)."""
         x = float(1 / self.scale)
         # 2a/(1-a)^2 = 1/(2 sinh^2(x/2)), without cancellation for large scales.
-        return 0.0 if x > 1400 else 0.5 / math.sinh(x / 2) ** 2
+        return 0.0 if x > 700 else 0.5 / math.sinh(x / 2) ** 2
 
     def cdf(self, k: int) -> float:
         """Return P(Z <= k) in closed form."""

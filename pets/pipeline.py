@@ -18,7 +18,7 @@ from pets.plain import Plain
 from pets.preview import Preview
 from pets.query import BoundQuery, Query
 from pets.release import Provenance, Release
-from pets.roles import Aggregator, Distributable, Mechanism
+from pets.roles import Aggregator, Mechanism
 from pets.session import Spec, run_in_process
 from pets.tally import Tally
 
@@ -43,8 +43,8 @@ class Pipeline:
     ledger
         Where the cost is recorded before anything is released. Without one a warning is given.
     noise_at
-        ``'curator'``: the mechanism acts on the total. ``'sites'``: the sites draw the noise in shares
-        before aggregation, for mechanisms that can.
+        ``'curator'``: the mechanism acts on the total. ``'sites'``, noise in shares inside a secure sum, is refused
+        until there are secure sums.
     dataset
         Name of the data for the ledger. A new snapshot of the data needs a new name: the same request to
         the same data set is answered from the ledger, at no cost.
@@ -96,7 +96,8 @@ class Pipeline:
         }  # fmt: skip
         for name, value in settings.items():
             object.__setattr__(self, name, value)
-        _ = self.cost  # a query or a pairing that does not fit is refused here, before any row is read
+        # A query, a pairing or a noise that does not fit is refused here, before any row is read or anything charged.
+        _ = self.cost, self.mechanism.error(self.bound)
 
     @cached_property
     def bound(self) -> BoundQuery:
@@ -122,7 +123,7 @@ class Pipeline:
         """Return the identity of a request: a digest of public facts only, never of the data."""
         facts = {
             "question": self.bound.signature, "mechanism": self.mechanism.to_dict(), "noise_at": self.noise_at,
-            "aggregator": self.aggregator.to_dict(), "dataset": self.dataset, "sites": list(sites), "repeat": repeat,
+            "aggregator": self.aggregator.to_dict(), "dataset": self.dataset, "sites": sorted(sites), "repeat": repeat,
         }  # fmt: skip
         return digest(facts)
 
@@ -228,9 +229,10 @@ class Pipeline:
 def _check_place(noise_at: str, mechanism: object) -> None:
     if noise_at not in ("curator", "sites"):
         raise InvalidArgument("noise_at", "must be 'curator' or 'sites'")
-    if noise_at == "sites" and not isinstance(mechanism, Distributable):
+    if noise_at == "sites":
         raise PairingRefused(
-            f"{type(mechanism).__name__} cannot be applied in shares at the sites. Use noise_at='curator'."
+            f"{type(mechanism).__name__} cannot be drawn in shares at the sites before there are secure sums. "
+            "Use noise_at='curator'."
         )
 
 

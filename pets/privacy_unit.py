@@ -64,7 +64,7 @@ class PrivacyUnit:
         who = (
             "one row"
             if self.id is None
-            else f"one {_noun(self.id)} (at most {self.max_rows} row{'s' * (self.max_rows > 1)})"
+            else f"one {_noun(self.id)} ({_column(self.id)}at most {self.max_rows} row{'s' * (self.max_rows > 1)})"
         )
         sites = "" if self.max_sites == 1 else f" at up to {self.max_sites} sites"
         relation = "added or removed" if self.neighbours == "add_remove" else "replaced by another"
@@ -74,6 +74,11 @@ class PrivacyUnit:
         """Return plain data for TOML, JSON and hashing; ``None`` is left out."""
         fields = {"id": self.id, "max_rows": self.max_rows, "neighbours": self.neighbours, "max_sites": self.max_sites}
         return {key: value for key, value in fields.items() if value is not None}
+
+
+def _column(name: str) -> str:
+    """Name the column where the noun alone could mean another one: the text identifies an account."""
+    return "" if _noun(name) == name else f"{name}, "
 
 
 def _noun(column: str) -> str:

@@ -253,7 +253,7 @@ def pool(releases: Iterable[Release]) -> Release:
     InvalidArgument
         There is no release, or they answer different questions.
     PairingRefused
-        A release hides cells.
+        A release hides cells, names no site, or two share one: then their losses add up, and no pooled guarantee holds.
     """
     from pets.guarantee import parallel
 
@@ -265,6 +265,9 @@ def pool(releases: Iterable[Release]) -> Release:
         raise InvalidArgument(
             "releases", "answer different questions", "Use the same query, domain and unit at each site."
         )
+    sites = tuple(site for release in listed for site in release.provenance.sites)
+    if len(set(sites)) < len(sites) or any(not release.provenance.sites for release in listed):
+        raise PairingRefused("only releases of separate, named sites can be pooled; two of these share a site")
     parts = []
     for index, part in enumerate(first.parts):
         same = [release.parts[index] for release in listed]
@@ -272,6 +275,5 @@ def pool(releases: Iterable[Release]) -> Release:
             raise PairingRefused("a release hides cells, so the pooled total is not known")
         values = np.sum([other.values for other in same], axis=0)
         parts.append(replace(part, values=values, law=sum_of(*((other.law, 1, 1) for other in same))))
-    sites = tuple(site for release in listed for site in release.provenance.sites)
     provenance = replace(first.provenance, sites=sites, request="", ledger_entry="")
     return Release(first.query, tuple(parts), (parallel(*(release.guarantee for release in listed)),), provenance)

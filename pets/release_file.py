@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from pets.config import parse_json
 from pets.errors import ConfigError, InvalidArgument, PetsError
+from pets.guarantee import DifferentialPrivacy
 from pets.guarantee import from_dict as guarantee_from_dict
 from pets.noise import law_from_dict
 from pets.query import Block, BoundQuery, Measured
@@ -23,7 +24,10 @@ _KEYS = ("format", "version", "query", "domain", "parts", "guarantees", "provena
 
 
 def release_from_json(text: str | bytes) -> Release:
-    """Rebuild a release; everything in the document is checked against its own query and domain.
+    """Rebuild a release; its parts are checked against its own query and domain.
+
+    The document is not signed: whoever can edit it can also edit what it claims. Compare :attr:`Release.digest` with
+    one that was published, or the ledger's entry.
 
     Raises
     ------
@@ -51,6 +55,10 @@ def release_from_json(text: str | bytes) -> Release:
     guarantees = tuple(guarantee_from_dict(item) for item in _list(data, "guarantees"))
     if not guarantees:
         raise ConfigError("guarantees", "is empty")
+    if isinstance(guarantees[0], DifferentialPrivacy):
+        exact = any(part.law.variance == 0 and s.l0 for part, s in zip(measured, query.sensitivities, strict=True))
+        if exact or guarantees[0].unit not in (None, query.domain.unit):
+            raise ConfigError("guarantees", "promise what this query and this noise cannot keep")
     return Release(query, measured, guarantees, _provenance(_table(data, "provenance")))
 
 
@@ -72,6 +80,8 @@ def _part(data: object, block: Block, path: str) -> Measured:
     values = _integers(data["values"], f"{path}.values")
     if len(values) != block.size:
         raise ConfigError(f"{path}.values", f"must hold {block.size} numbers")
+    if values[~block.free()].any():
+        raise ConfigError(f"{path}.values", "must be 0 in structural zeros")
     try:
         law = law_from_dict(data["law"])
     except InvalidArgument as error:
@@ -88,10 +98,10 @@ def _part(data: object, block: Block, path: str) -> Measured:
 
 
 def _integers(value: object, path: str) -> NDArray[np.int64]:
-    limit = 1 << 63
+    limit = 1 << 61
     whole = isinstance(value, list) and all(type(item) is int and -limit <= item < limit for item in value)
     if not whole:
-        raise ConfigError(path, "must be a list of 64-bit whole numbers")
+        raise ConfigError(path, "must be a list of whole numbers below 2**61 in size")
     return np.array(value, dtype=np.int64)
 
 

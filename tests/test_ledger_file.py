@@ -5,28 +5,23 @@ from __future__ import annotations
 import json
 import os
 import re
-import resource
 import shutil
 import sqlite3
 import stat
 import subprocess
 import sys
-import tempfile
 import threading
-from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from pets.errors import BudgetExceeded, InvalidArgument, LedgerError, LedgerTampered
+from pets.errors import BudgetExceeded, InvalidArgument, LedgerError
 from pets.guarantee import PureDP
-from pets.ledger import Entry, Ledger, store
+from pets.ledger import Ledger, store
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -38,13 +33,6 @@ def run(code: str, *arguments: object, prefix: tuple[str, ...] = ()) -> str:
     done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=120, check=False)
     assert done.returncode == 0, done.stderr
     return done.stdout
-
-
-def contents(folder: Path) -> dict[str, tuple[bytes | None, int]]:
-    return {
-        str(p.relative_to(folder)): (p.read_bytes() if p.is_file() else None, p.lstat().st_mode)
-        for p in sorted(folder.rglob("*"))
-    }
 
 
 # -------------------------------------------------------------------------------------------------- making
@@ -127,111 +115,6 @@ def test_a_file_system_without_links_is_named(tmp_path: Path, monkeypatch: pytes
     with pytest.raises(LedgerError, match="Operation not permitted"):
         Ledger(tmp_path / "l", PureDP(1))
     assert list(tmp_path.iterdir()) == []
-
-
-# ---------------------------------------------------------------------------------------- what is no ledger
-
-
-def other_database(path: Path) -> None:
-    connection = sqlite3.connect(path)
-    connection.execute("PRAGMA journal_mode = WAL")
-    connection.execute("CREATE TABLE t (x)")
-    connection.close()
-
-
-NOT_LEDGERS: dict[str, Callable[[Path], object]] = {
-    "empty": lambda path: path.touch(),
-    "text": lambda path: path.write_text("hello\n" * 1000),
-    "short text": lambda path: path.write_text("hi"),
-    "directory": lambda path: path.mkdir(),
-    "pipe": os.mkfifo,
-    "device": lambda path: path.symlink_to("/dev/zero"),
-    "database": other_database,
-    "bytes": lambda path: path.write_bytes(os.urandom(8192)),
-    "header only": lambda path: path.write_bytes(b"SQLite format 3\0" + bytes(52) + b"pets"),
-}
-
-
-@pytest.mark.parametrize("kind", NOT_LEDGERS)
-@pytest.mark.parametrize("limit", [None, PureDP(1)])
-def test_what_is_no_ledger_is_refused_and_left_alone(tmp_path: Path, kind: str, limit: PureDP | None) -> None:
-    path = tmp_path / "l"
-    NOT_LEDGERS[kind](path)
-    before = contents(tmp_path)
-    with pytest.raises(LedgerError):
-        Ledger(path, limit)
-    assert contents(tmp_path) == before
-
-
-def test_a_database_with_a_log_is_not_even_recovered(tmp_path: Path) -> None:
-    other_database(tmp_path / "busy")
-    connection = sqlite3.connect(tmp_path / "busy")
-    connection.execute("INSERT INTO t VALUES (1)")
-    connection.commit()
-    for name in ("busy", "busy-wal"):
-        shutil.copy(tmp_path / name, tmp_path / name.replace("busy", "left"))
-    connection.close()
-    before = contents(tmp_path)
-    with pytest.raises(LedgerError, match="not a budget ledger"):
-        Ledger(tmp_path / "left")
-    assert contents(tmp_path) == before
-
-
-def test_a_newer_format_is_refused_and_left_alone(tmp_path: Path) -> None:
-    Ledger(tmp_path / "l", PureDP(1)).close()
-    connection = sqlite3.connect(tmp_path / "l")
-    connection.execute("PRAGMA user_version = 2")
-    connection.close()
-    before = contents(tmp_path)
-    with pytest.raises(LedgerError, match="Upgrade pets"):
-        Ledger(tmp_path / "l")
-    assert contents(tmp_path) == before
-
-
-@pytest.fixture(scope="module")
-def whole_ledger(tmp_path_factory: pytest.TempPathFactory) -> bytes:
-    path: Path = tmp_path_factory.mktemp("whole") / "l"
-    Ledger(path, PureDP(1)).close()
-    return path.read_bytes()
-
-
-@given(content=st.binary(max_size=400), keep=st.integers(0, 100))
-@settings(max_examples=60)
-def test_any_bytes_after_a_ledgers_header_are_refused(
-    whole_ledger: bytes, tmp_path_factory: Any, content: bytes, keep: int
-) -> None:
-    folder = tmp_path_factory.mktemp("bytes")
-    path = folder / "damaged"
-    path.write_bytes(whole_ledger[:keep] + content)
-    with pytest.raises(LedgerError):
-        Ledger(path)
-
-
-@pytest.mark.parametrize("pages", [1, 2, 3, 5])
-def test_a_truncated_ledger_is_found(tmp_path: Path, pages: int) -> None:
-    with Ledger(tmp_path / "l", PureDP(1)) as ledger:
-        for number in range(20):
-            ledger.charge(PureDP("0.01"), note="x" * 1000, request=str(number))
-    os.truncate(tmp_path / "l", 4096 * pages)
-    with pytest.raises(LedgerTampered), Ledger(tmp_path / "l") as ledger:
-        ledger.verify()
-
-
-def test_a_ledger_replaced_or_removed_while_in_use_is_noticed(tmp_path: Path) -> None:
-    """Charges to a file without a name would be charges that nobody can see."""
-    Ledger(tmp_path / "older copy", PureDP(1)).close()
-    with Ledger(tmp_path / "l", PureDP(1)) as ledger:
-        ledger.charge(PureDP("0.1"))
-        (tmp_path / "l").rename(tmp_path / "moved")
-        with pytest.raises(LedgerError, match="No such file"):
-            ledger.charge(PureDP("0.1"))
-        (tmp_path / "older copy").rename(tmp_path / "l")
-        with pytest.raises(LedgerError, match="replaced"):
-            ledger.charge(PureDP("0.1"))
-        (tmp_path / "l").unlink()
-        (tmp_path / "moved").rename(tmp_path / "l")
-        ledger.charge(PureDP("0.1"))
-        assert ledger.verify().entries == 3
 
 
 # ------------------------------------------------------------------------------------------------ durability
@@ -330,132 +213,6 @@ def test_an_idle_reader_does_not_stop_checkpoints_or_charges(tmp_path: Path, mon
         reader.close()
         assert ledger.spent() == PureDP("0.4")
         ledger.verify()
-
-
-# --------------------------------------------------------------------------------------------- disk trouble
-
-
-@contextmanager
-def file_size_limit(size: int) -> Iterator[None]:
-    """Let no file of this process grow beyond `size`, which to a program looks like a full disk."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-
-
-def fill(ledger: Ledger, acknowledged: list[Entry]) -> None:
-    while len(acknowledged) < 1000:
-        acknowledged.append(ledger.charge(PureDP("0.01"), note="x" * 3000, request=str(len(acknowledged))))
-
-
-def test_a_full_disk_loses_no_charge_that_was_acknowledged(tmp_path: Path) -> None:
-    acknowledged: list[Entry] = []
-    with Ledger(tmp_path / "l", PureDP(100)) as ledger:
-        with file_size_limit(200_000), pytest.raises(LedgerError, match="disk"):
-            fill(ledger, acknowledged)
-        assert len(acknowledged) > 5
-        assert ledger.entries()[1:] == tuple(acknowledged)
-        ledger.verify()
-        ledger.charge(PureDP("0.1"))
-    with Ledger(tmp_path / "l") as ledger:
-        assert ledger.entries()[1:-1] == tuple(acknowledged)
-        ledger.verify()
-
-
-def test_a_disk_that_fills_while_the_ledger_is_made_leaves_nothing(tmp_path: Path) -> None:
-    with file_size_limit(10_000), pytest.raises(LedgerError):
-        Ledger(tmp_path / "l", PureDP(1))
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_a_full_database_is_a_ledger_error(tmp_path: Path) -> None:
-    with Ledger(tmp_path / "l", PureDP(100)) as ledger:
-        with ledger._store.read() as connection:
-            connection.execute("PRAGMA max_page_count = 20")
-        with pytest.raises(LedgerError, match="Free some space"):
-            fill(ledger, [])
-        ledger.verify()
-
-
-@contextmanager
-def without_privileges(folder: Path) -> Iterator[None]:
-    """Act as a user whom file modes bind; root is not bound by them."""
-    if os.geteuid():
-        yield
-        return
-    for path in (folder, *folder.iterdir()):
-        os.chown(path, 65534, 65534)
-    os.seteuid(65534)
-    try:
-        yield
-    finally:
-        os.seteuid(0)
-
-
-@pytest.fixture
-def open_folder() -> Iterator[Path]:
-    """Yield a folder that other users can reach."""
-    with tempfile.TemporaryDirectory() as name:
-        Path(name).chmod(0o755)
-        yield Path(name)
-        Path(name).chmod(0o755)
-
-
-def test_a_read_only_ledger_can_be_read_and_not_charged(open_folder: Path) -> None:
-    path = open_folder / "l"
-    with Ledger(path, PureDP(1)) as ledger:
-        ledger.charge(PureDP("0.1"))
-    path.chmod(0o400)
-    with without_privileges(open_folder), Ledger(path) as ledger:
-        assert ledger.spent() == PureDP("0.1")
-        ledger.verify()
-        with pytest.raises(LedgerError, match="cannot be written"):
-            ledger.charge(PureDP("0.1"))
-
-
-@pytest.mark.parametrize(("mode", "folder_mode"), [(0o000, 0o755), (0o400, 0o555), (0o600, 0o000)])
-def test_a_ledger_that_cannot_be_opened_is_a_ledger_error(open_folder: Path, mode: int, folder_mode: int) -> None:
-    path = open_folder / "l"
-    Ledger(path, PureDP(1)).close()
-    path.chmod(mode)
-    with without_privileges(open_folder):
-        open_folder.chmod(folder_mode)
-        with pytest.raises(LedgerError):
-            Ledger(path).charge(PureDP("0.1"))
-
-
-def test_a_folder_that_cannot_be_written_is_a_ledger_error(open_folder: Path) -> None:
-    with without_privileges(open_folder):
-        open_folder.chmod(0o555)
-        with pytest.raises(LedgerError):
-            Ledger(open_folder / "l", PureDP(1))
-    assert list(open_folder.iterdir()) == []
-
-
-def test_a_ledger_that_another_process_holds_is_a_ledger_error(tmp_path: Path) -> None:
-    with Ledger(tmp_path / "l", PureDP(1), timeout=0.05) as ledger:
-        other = sqlite3.connect(tmp_path / "l", isolation_level=None)
-        other.execute("BEGIN IMMEDIATE")
-        with pytest.raises(LedgerError, match="longer timeout"):
-            ledger.charge(PureDP("0.1"))
-        assert ledger.spent() == PureDP(0)
-        other.close()
-        ledger.charge(PureDP("0.1"))
-
-
-def test_an_interrupted_charge_leaves_the_ledger_usable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def interrupt(row: object) -> str:
-        raise KeyboardInterrupt
-
-    with Ledger(tmp_path / "l", PureDP(1)) as ledger:
-        with monkeypatch.context() as patch:
-            patch.setattr("pets.ledger.chain.seal", interrupt)
-            with pytest.raises(KeyboardInterrupt):
-                ledger.charge(PureDP("0.1"))
-        assert ledger.charge(PureDP("0.1")).sequence == 2
 
 
 # ---------------------------------------------------------------------------------- threads, forks, processes

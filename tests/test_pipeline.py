@@ -179,6 +179,27 @@ def test_an_unknown_attribute_is_named_with_a_hint(domain):
         pets.Pipeline(pets.Count(by=["sitee"]), domain, mechanism=pets.dp.DiscreteLaplace(epsilon=1))
 
 
+def test_noise_too_wide_to_draw_is_refused_before_any_charge(domain):
+    with pytest.raises(InvalidArgument) as caught:
+        plan(domain, mechanism=pets.dp.DiscreteLaplace(epsilon="1e-15"))
+    assert caught.value.argument == "epsilon"
+    with pytest.raises(InvalidArgument):
+        plan(domain, mechanism=pets.dp.DiscreteGaussian(rho="1e-30"))
+
+
+def test_noise_at_the_sites_is_refused_until_there_are_secure_sums(domain):
+    with pytest.raises(PairingRefused):
+        plan(domain, noise_at="sites")
+
+
+def test_the_order_of_the_sites_makes_no_new_request(domain):
+    assert plan(domain).request(("FR", "UK")) == plan(domain).request(("UK", "FR"))
+
+
+def test_units_of_different_columns_have_different_accounts():
+    assert str(pets.PrivacyUnit(id="patient")) != str(pets.PrivacyUnit(id="patient_id"))
+
+
 def test_positional_order_of_the_issue(domain, sites, ledger):
     pipeline = pets.Pipeline(pets.Count(by=["sex"]), domain, pets.Plain(), pets.dp.DiscreteLaplace(epsilon=1), ledger)
     assert pipeline.run(sites).guarantee == pets.PureDP(1, unit=UNIT)

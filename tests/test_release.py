@@ -24,9 +24,9 @@ DOMAIN = pets.Domain(sex=["female", "male"], age=["0-4", "5-9", "10-14"])
 ROWS = pd.DataFrame({"sex": ["female", "male", "male"], "age": ["0-4", "5-9", "0-4"]})
 
 
-def release(epsilon: float = 1, domain: pets.Domain = DOMAIN) -> Release:
+def release(epsilon: float = 1, site: str = "FR") -> Release:
     query = pets.Count(by=["sex", "age"])
-    return pets.Pipeline(query, domain, mechanism=pets.dp.DiscreteLaplace(epsilon=epsilon)).run({"FR": ROWS})
+    return pets.Pipeline(query, DOMAIN, mechanism=pets.dp.DiscreteLaplace(epsilon=epsilon)).run({site: ROWS})
 
 
 def test_a_margin_is_the_sum_of_its_cells_with_their_summed_noise():
@@ -70,17 +70,19 @@ def test_margins_skip_structural_zeros():
 
 
 def test_pooled_releases_add_values_and_variances():
-    parts = [release() for _ in range(3)]
+    parts = [release(site=name) for name in ("FR", "UK", "US")]
     pooled = pets.pool(parts)
     assert pooled.parts[0].values.tolist() == np.sum([p.parts[0].values for p in parts], axis=0).tolist()
     assert pooled.to_frame()["stderr"][0] == pytest.approx(np.sqrt(3) * parts[0].to_frame()["stderr"][0])
     assert pooled.guarantee == pets.PureDP(1, unit=DOMAIN.unit)
-    assert pooled.provenance.sites == ("FR", "FR", "FR")
+    assert pooled.provenance.sites == ("FR", "UK", "US")
 
 
 def test_pooling_refuses_what_cannot_be_added():
     with pytest.raises(InvalidArgument):
         pets.pool([])
+    with pytest.raises(PairingRefused, match="share a site"):
+        pets.pool([release(), release()])  # fifty draws of one site would average the noise away
     other = pets.Pipeline(pets.Count(by=["age"]), DOMAIN, mechanism=pets.dp.DiscreteLaplace(1)).run({"FR": ROWS})
     with pytest.raises(InvalidArgument, match="different questions"):
         pets.pool([release(), other])
@@ -151,6 +153,7 @@ with warnings.catch_warnings():
         (("parts", 0, "values"), [2**63] * 7), (("parts", 0, "law"), {"type": "nope"}),
         (("parts", 0, "law", "scale"), "-1"),
         (("parts", 0, "suppressed"), [99]), (("guarantees",), []), (("guarantees", 0, "epsilon"), "nan"),
+        (("parts", 0, "law"), {"type": "none"}), (("parts", 0, "values"), [2**62] * 7),
         (("provenance", "sites"), "FR"), (("provenance", "extra"), 1),
     ],
 )  # fmt: skip

@@ -15,7 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pets.dp.engines import NoiseEngine, engine
+from pets.dp.samplers import LARGEST_SCALE
 from pets.error_model import ErrorModel
+from pets.errors import InvalidArgument
 from pets.guarantee import DPGuarantee
 from pets.noise import NoiseLaw, NoNoise
 from pets.query import Block, BoundQuery, Measured, Sensitivity
@@ -98,6 +100,15 @@ class AdditiveNoise(ABC):
         noise = np.zeros(block.size, dtype=np.int64)
         noise[block.free()] = self.draw(source, law, block.noised)
         return noise
+
+
+def drawable(scale: Fraction, argument: str) -> Fraction:
+    """Return `scale` after checking, before anything is charged, that noise so wide can be drawn."""
+    if scale > LARGEST_SCALE:
+        raise InvalidArgument(
+            argument, "makes noise of a scale above 2**40", "Use a coarser resolution, or spend more budget."
+        )
+    return scale
 
 
 def known_engine(name: str) -> str:

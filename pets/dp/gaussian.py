@@ -9,9 +9,9 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from pets.dp.additive import AdditiveNoise, known_engine, named
+from pets.dp.additive import AdditiveNoise, drawable, known_engine, named
 from pets.dp.engines import NoiseEngine
-from pets.exact import Number, as_text, positive
+from pets.exact import Number, as_text, isqrt_up, positive
 from pets.guarantee import ZeroConcentratedDP
 from pets.noise import DiscreteGaussianLaw
 from pets.query import BoundQuery, Sensitivity
@@ -60,7 +60,9 @@ class DiscreteGaussian(AdditiveNoise):
 
     def law(self, sensitivity: Sensitivity, share: Fraction) -> DiscreteGaussianLaw:
         """Return sigma^2 = L2^2 / (2 share rho), exact."""
-        return DiscreteGaussianLaw(sensitivity.l2_squared / (2 * share * self.rho))
+        sigma2 = sensitivity.l2_squared / (2 * share * self.rho)
+        drawable(isqrt_up(sigma2), "rho")
+        return DiscreteGaussianLaw(sigma2)
 
     def draw(self, source: NoiseEngine, law: DiscreteGaussianLaw, size: int) -> NDArray[np.int64]:
         """Return independent draws."""

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from pets.dp.additive import AdditiveNoise, known_engine, named
+from pets.dp.additive import AdditiveNoise, drawable, known_engine, named
 from pets.dp.engines import NoiseEngine
 from pets.exact import Number, as_text, positive
 from pets.guarantee import PureDP
@@ -59,7 +59,7 @@ class DiscreteLaplace(AdditiveNoise):
 
     def law(self, sensitivity: Sensitivity, share: Fraction) -> DiscreteLaplaceLaw:
         """Return scale L1 / (share epsilon)."""
-        return DiscreteLaplaceLaw(sensitivity.l1 / (share * self.epsilon))
+        return DiscreteLaplaceLaw(drawable(sensitivity.l1 / (share * self.epsilon), "epsilon"))
 
     def draw(self, source: NoiseEngine, law: DiscreteLaplaceLaw, size: int) -> NDArray[np.int64]:
         """Return independent draws."""

@@ -21,6 +21,9 @@ from pets.query.layout import MAX_CELLS, Block, split
 from pets.query.sensitivity import Sensitivity, combine, of_block
 from pets.tally import Tally
 
+MAX_ROWS = 2**30
+"""Most rows of one site. Public and fixed, so that refusing tells nothing that an analyst could steer."""
+
 
 class Query(ABC):
     """A question that one pass over the rows of a site can answer.
@@ -130,6 +133,12 @@ class BoundQuery:
             raise InvalidArgument(
                 "query", f"would need {self.size:,} cells", f"The limit is {MAX_CELLS:,} cells in all."
             )
+        worst = max((max(abs(block.lower), abs(block.upper)) for block in self.blocks), default=1)
+        if worst * MAX_ROWS > 1 << 61:
+            raise RangeOverflow(
+                f"sums over {MAX_ROWS:,} rows at the declared bounds could leave 64 bits. "
+                "Declare tighter bounds or a coarser resolution."
+            )
 
     @cached_property
     def blocks(self) -> tuple[Block, ...]:
@@ -217,20 +226,20 @@ class BoundQuery:
                 raise InvalidArgument("tally", f"has rows in a structural zero of {block.name}")
         return tally.values
 
-    def check_capacity(self, rows: int) -> None:
-        """Refuse data whose sums could leave 64 bits.
+    @staticmethod
+    def check_capacity(rows: int) -> None:
+        """Refuse more rows than any tally may count.
+
+        The limit is one public number for all queries. If it depended on the query's bounds, whoever chooses the bounds
+        could find the exact number of rows by watching what is refused.
 
         Raises
         ------
         RangeOverflow
-            `rows` rows at the declared bounds exceed ``2**61``.
+            There are more than :data:`MAX_ROWS` rows.
         """
-        worst = max((max(abs(block.lower), abs(block.upper)) for block in self.blocks), default=1)
-        if rows * worst >= 1 << 61:
-            raise RangeOverflow(
-                "So many rows at the declared bounds could exceed 64-bit sums. "  # how many is confidential
-                "Declare tighter bounds or a coarser resolution."
-            )
+        if rows > MAX_ROWS:
+            raise RangeOverflow(f"a site may have at most {MAX_ROWS:,} rows. Split the site.")
 
     def __repr__(self) -> str:
         return f"<{self.query!r} over {self.size:,} cells, question {self.signature[:8]}>"

@@ -125,8 +125,8 @@ def test_conversions_that_no_theorem_gives_are_refused() -> None:
 
 def test_the_odds_of_epsilon_1_are_73_in_100() -> None:
     assert PureDP(1, unit=PATIENT).explain() == (
-        "What a reader can learn about one patient (at most 3 rows) added or removed is bounded: of 100 possible "
-        "publications, at most about 73 would make the best guesser say 'in' when that is true, "
+        "What a reader can learn about one patient (patient_id, at most 3 rows) added or removed is bounded: of 100 "
+        "possible publications, at most about 73 would make the best guesser say 'in' when that is true, "
         "against 27 when it is not."
     )
 

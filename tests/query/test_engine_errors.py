@@ -107,26 +107,18 @@ class TestColumns:
                 Mean("age", by="diagnosis").tally(table, self.DOMAIN)
             assert caught.value.column in (column, "diagnosis")
 
-    def test_text_where_numbers_are_declared(self) -> None:
-        for frame in engines(self.FRAME.with_columns(age=pl.lit(SECRET))):
-            for query in (Count("age"), Mean("age")):
-                with pytest.raises(DataError, match="does not hold numbers") as caught:
-                    query.tally(frame, self.DOMAIN)
-                assert SECRET not in text_of(caught.value)
-
-    @pytest.mark.parametrize("value", [SECRET_NUMBER, True, 1.5, b"bytes"])
-    def test_no_text_where_text_is_declared(self, value: Any) -> None:
-        for frame in engines(self.FRAME.with_columns(diagnosis=pl.lit(value))):
-            with pytest.raises(DataError, match="does not hold text") as caught:
-                Count("diagnosis").tally(frame, self.DOMAIN)
-            assert str(SECRET_NUMBER) not in text_of(caught.value)
-
-    def test_dates(self) -> None:
-        frame = self.FRAME.with_columns(pl.date(2020, 1, 1).alias("diagnosis"), pl.datetime(2020, 1, 1).alias("age"))
+    @pytest.mark.parametrize("value", [SECRET, SECRET_NUMBER, True, 1.5, b"bytes"])
+    def test_values_of_another_type_follow_the_policy(self, value: Any) -> None:
+        """No refusal depends on values: what is not declared is dropped and counted, whatever its type."""
+        frame = self.FRAME.with_columns(diagnosis=pl.lit(value))
         for made in engines(frame):
-            for name in ("diagnosis", "age"):
-                with pytest.raises(DataError, match="does not hold"):
-                    Count(name).tally(made, self.DOMAIN)
+            assert Count("diagnosis").tally(made, self.DOMAIN).values[-1] == len(frame)
+
+    def test_dates_and_texts_are_no_numbers(self) -> None:
+        for column in (pl.datetime(2020, 1, 1), pl.lit(SECRET)):
+            frame = self.FRAME.with_columns(column.alias("age"))
+            for made in engines(frame):
+                assert Count("age").tally(made, self.DOMAIN).values[-1] == len(frame)
 
     def test_a_mixed_column_follows_the_policy(self) -> None:
         frame = pd.DataFrame({"age": pd.Series(["unknown", 3, 4, None], dtype=object)})
@@ -190,23 +182,15 @@ class TestCapacity:
     """Sums stay within 64 bits, whatever the engine does on overflow."""
 
     @pytest.mark.parametrize("query", [Sum("x"), Mean("x")])
-    def test_sums(self, query: Query) -> None:
-        frame = pl.DataFrame({"x": [2.0**52] * 512})
-        domain = Domain(x=Numeric(0, 2**52, resolution=1))
-        for made in engines(frame):
-            with pytest.raises(RangeOverflow):
-                query.tally(made, domain)
-        for made in engines(frame[:511]):
-            assert query.tally(made, domain).values.max() == 511 * 2**52
+    def test_bounds_that_could_overflow_are_refused_whatever_the_rows(self, query: Query) -> None:
+        with pytest.raises(RangeOverflow):
+            query.tally(pl.DataFrame({"x": [1.0]}), Domain(x=Numeric(0, 2**52, resolution=1)))
 
-    def test_squares(self) -> None:
-        domain = Domain(x=Integer(-(2**29), 2**29))
-        frame = pl.DataFrame({"x": [-(2**29), 2**29, 5]})
+    def test_the_widest_bounds_are_summed_exactly(self) -> None:
+        frame = pl.DataFrame({"x": [-(2**15), 2**15, 5]})
         for made in engines(frame):
-            assert Variance("x").tally(made, domain).values.tolist() == [3, 0, 5, 2 * 2**58 + 25]
-        for made in engines(pl.concat([frame] * 3)):
-            with pytest.raises(RangeOverflow):
-                Variance("x").tally(made, domain)
+            values = Variance("x").tally(made, Domain(x=Integer(-(2**15), 2**15))).values
+            assert values.tolist() == [3, 0, 5, 2 * 2**30 + 25]
 
     def test_a_square_that_does_not_fit_is_refused_for_any_rows(self) -> None:
         domain = Domain(x=Integer(0, 2**52))

@@ -22,6 +22,8 @@ from hypothesis import strategies as st
 from pets.domain import Categorical, Domain, Integer, Numeric
 from pets.privacy_unit import PrivacyUnit
 from pets.query import Count, Histogram, Marginals, Mean, Sum
+from pets.query.engine.passes import MAX_GROUPS, passes_over
+from pets.query.engine.site import open_site
 
 DOMAIN = Domain(a=[1, 2, 3], b=["x", "y"], c=[False, True])
 ROWS: dict[str, list[Any]] = {
@@ -91,13 +93,21 @@ NUMBER_COLUMNS: dict[str, Any] = {
     "pandas decimals": pd.DataFrame({"x": [None if x is None else Decimal(x) for x in NUMBERS]}, dtype=object),
     "pandas nan in nullable": pd.DataFrame({"x": pd.Series(NUMBERS, dtype="Float64") * 1}),
     "pyarrow half": pa.table({"x": pa.array([None if x is None else np.float16(x) for x in NUMBERS], pa.float16())}),
-    "duckdb": duckdb.sql("select * from (values (0.0), (1.5), (null), (9.75), (10), (-1), (11), (2)) as t(x)"),
 }
 
 
 @pytest.mark.parametrize("kind", NUMBER_COLUMNS)
 def test_types_of_numbers(kind: str) -> None:
-    frame = NUMBER_COLUMNS[kind]
+    check_numbers(kind, NUMBER_COLUMNS[kind])
+
+
+def test_types_of_numbers_in_duckdb() -> None:
+    with duckdb.connect() as connection:
+        values = "(0.0), (1.5), (null), (9.75), (10), (-1), (11), (2)"
+        check_numbers("duckdb", connection.sql(f"select * from (values {values}) as t(x)"))
+
+
+def check_numbers(kind: str, frame: Any) -> None:
     dropped = 4 if kind == "pandas objects" else 3  # it has a text more
     assert Histogram("x").tally(frame, NUMERIC).values.tolist() == [2, 3, dropped]
     assert Sum("x").tally(frame, NUMERIC).values.tolist() == [0 + 3 + 20 + 20 + 4, dropped]
@@ -114,17 +124,17 @@ def test_integers_beyond_floats_stay_out_of_range() -> None:
 
 def test_rounding_to_the_grid_is_exact() -> None:
     almost_half = 0.49999999999999994  # adding a half to it gives 1.0 in floats
-    domain = Domain(x=Numeric(-(2**53) + 1, 2**53 - 1, resolution=1))
-    values = [almost_half, 0.5, 1.5, -0.5, -0.75, -1.5, 2.0**53 - 3, -(2.0**53) + 3, 2.0**53 - 1]
-    whole = [0, 1, 2, 0, -1, -1, 2**53 - 3, -(2**53) + 3, 2**53 - 1]
+    values = [almost_half, 0.5, 1.5, 2.0**31 - 3, 2.0**31 - 1, -0.5, -0.75, -1.5, -(2.0**31) + 3]
+    whole = [0, 1, 2, 2**31 - 3, 2**31 - 1, 0, -1, -1, -(2**31) + 3]
     for x, units in zip(values, whole, strict=True):
+        domain = Domain(x=Numeric(0 if x > 0 else -(2**31) + 1, 2**31 - 1 if x > 0 else 0, resolution=1))
         for made in (pl.DataFrame({"x": [x]}), pa.table({"x": [x]}), pd.DataFrame({"x": pd.Series([x], dtype=object)})):
             assert Sum("x").tally(made, domain).values.tolist() == [units, 0], x
 
 
 def test_no_row_exceeds_the_bounds_by_an_error_of_floats() -> None:
     for divisor in (3, 7, 11, 13, 49):
-        units = 2**53 - 1 - (2**53 - 1) % divisor
+        units = 2**31 - 1 - (2**31 - 1) % divisor
         domain = Domain(x=Numeric(0, Fraction(units, divisor), resolution=Fraction(1, divisor), invalid="clamp"))
         for made in (pl.DataFrame({"x": [1e300]}), pd.DataFrame({"x": pd.Series([1e300], dtype=object)})):
             assert Sum("x").tally(made, domain).values[0] <= units
@@ -211,6 +221,13 @@ def test_names_that_engines_could_misread(name: str) -> None:
         assert Count(name or "empty").tally(made, domain).values.tolist() == [2, 1, 0]
 
 
+def test_a_star_beside_a_quote() -> None:
+    table = pl.DataFrame({'a"b': ["p", "p"], "*": ["x", "y"], "**": [1, 2]}).to_arrow()
+    with duckdb.connect() as connection:
+        domain = Domain({"*": ["x", "y"], 'a"b': ["p"]})
+        assert Count(["*", 'a"b']).tally(connection.from_arrow(table), domain).values.tolist() == [1, 1, 0]
+
+
 def test_frames_are_not_modified() -> None:
     frame = PANDAS.assign(id=[1.0, None, 1, 1, 2, 2], x=[0.5, None, 3, 99, 1, 1])
     before, table = frame.copy(deep=True), pl.from_pandas(frame)
@@ -256,6 +273,19 @@ def test_kinds_of_missing_ids_are_one_unit() -> None:
     frame = pd.DataFrame({"id": pd.Series([*missing, "p"], dtype=object), "k": ["x"] * 6})
     domain = Domain(k=["x"], unit=PrivacyUnit("id", max_rows=2))
     assert Count("k").tally(frame, domain).values.tolist() == [3, 0]
+
+
+def test_passes_cover_all_blocks_with_few_groups_each() -> None:
+    names = [f"c{i}" for i in range(20)]
+    pairs = list(itertools.combinations(names, 2))
+    bound = Marginals([[], *pairs, names[:7]]).bind(Domain({name: list(range(9)) for name in names}))
+    site = open_site(pl.DataFrame(dict.fromkeys(names, [1])).lazy(), bound)
+    found = passes_over(bound.blocks, site)
+    assert sorted(itertools.chain(*found)) == list(range(len(bound.blocks)))
+    assert len(found) < len(pairs) / 3
+    for members in found:
+        read = {axis.name for i in members for axis in bound.blocks[i].axes}
+        assert 10 ** len(read) <= MAX_GROUPS or len(members) == 1 or read == set(names[:7])
 
 
 @pytest.mark.parametrize("limit", [2**20, 500, 1])

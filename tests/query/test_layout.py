@@ -28,6 +28,7 @@ from pets.query import (
     Variance,
     query_from_dict,
 )
+from pets.query.base import MAX_ROWS
 from pets.query.layout import MAX_CELLS, split
 from pets.tally import Tally
 
@@ -129,10 +130,15 @@ class TestLimits:
 
     def test_rows(self) -> None:
         bound = Sum("dose").bind(DOMAIN)
-        bound.check_capacity((1 << 59) - 1)
+        bound.check_capacity(MAX_ROWS)
         with pytest.raises(RangeOverflow) as caught:
-            bound.check_capacity(1 << 59)
-        assert "5" not in str(caught.value)  # the number of rows is not told
+            bound.check_capacity(MAX_ROWS + 1)
+        assert str(MAX_ROWS + 1) not in str(caught.value)  # the number of rows is not told
+
+    def test_bounds_that_could_overflow_are_refused_before_any_row_is_read(self) -> None:
+        Sum("x").bind(Domain(x=Integer(0, 2**31)))
+        with pytest.raises(RangeOverflow, match="tighter bounds"):
+            Sum("x").bind(Domain(x=Integer(0, 2**31 + 1)))
 
 
 class TestRefusals:

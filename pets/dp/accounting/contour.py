@@ -12,7 +12,7 @@ so f(x) = e^(theta x) g(x), continuous, non-negative and integrable, has the Fou
     g(epsilon + k W),
 
 all of whose terms are non-negative: T >= g. What wraps around is added, never lost. W is chosen such that the
-surplus is about 1e-9 of delta; if that choice were poor, T would be loose and still valid.
+surplus is about 1e-10 of delta; if that choice were poor, T would be loose and still valid.
 
 *Truncation.* Let mu² be the total of the continuous Gaussian losses. abs(M(z)) <= M(theta) e^(-mu² omega²/2), so the
 terms beyond omega_max add at most
@@ -62,7 +62,7 @@ class Contour:
         self.theta = theta
         self.window = window = window_at(theta, tilt, epsilon, log_delta + _SURPLUS)
         peak = _peak(self.theta, tilt, epsilon)
-        count, mu2 = _resolution(model, self.theta, window, peak - log_delta)
+        count, mu2 = _resolution(model, window, peak - log_delta)
         self.omega: Reals = np.arange(count, dtype=np.float64) * (2 * math.pi / window)
         self._lay(model, mu2, window)
 
@@ -124,12 +124,12 @@ def window_at(theta: float, tilt: Tilt, epsilon: float, wanted: float) -> float:
     return max(below, float(above.min()) if above.size else below)
 
 
-def _resolution(model: Model, theta: float, window: float, excess: float) -> tuple[int, float]:
+def _resolution(model: Model, window: float, excess: float) -> tuple[int, float]:
     """Return how many frequencies to take and the total mu², the added mechanism included.
 
     `excess` is K(theta) - theta epsilon - ln(delta).
     """
-    most = int(min(max(_WORK / max(model.distinct, 1), _FEWEST), _MOST, max(model.finest(theta) * window, _FEWEST)))
+    most = int(min(max(_WORK / max(model.work, 1), _FEWEST), _MOST))
     step = 2 * math.pi / window
     needed = math.sqrt(2 * max(excess - _CUT, 1.0))
     if model.gaussian > 0:

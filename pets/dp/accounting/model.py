@@ -10,7 +10,7 @@ import numpy as np
 from pets.dp.accounting.sampled import Direction, Sampled
 from pets.dp.accounting.terms import Kernel, Terms
 from pets.dp.accounting.theta import DiscreteGaussian
-from pets.dp.accounting.transforms import CLOSED_FORMS, ROUNDING, ClosedForm, Reals, Transform
+from pets.dp.accounting.transforms import CLOSED_FORMS, ROUNDING, Reals, Transform
 from pets.exact import float_up
 from pets.guarantee import RenyiDP
 
@@ -34,7 +34,7 @@ class Model:
         counts = terms.kernels()
         self.rho = sum((n * k.parameters[0] for k, n in counts.items() if k.family == "zcdp"), 0.0)
         self.transforms = _transforms(counts, direction)
-        self.distinct = sum(t.counts.size for t in self.transforms if isinstance(t, ClosedForm))
+        self.work = sum(t.work() for t in self.transforms)
         self.infinite = -float(np.expm1(-sum(t.infinite() for t in self.transforms))) * (1 + ROUNDING)
 
     @property
@@ -46,10 +46,6 @@ class Model:
         """Return roughly the standard deviation of the total."""
         weak = 2 * self.rho + sum(n * _lowest(loss.guarantee) for loss, n in self.curves)
         return float(np.sqrt(self.gaussian + weak + sum(t.square() for t in self.transforms)))
-
-    def finest(self, theta: float) -> float:
-        """Return how many frequencies for each unit of the window the discretised losses can afford."""
-        return min((t.finest(theta) for t in self.transforms if isinstance(t, Sampled)), default=float("inf"))
 
     def log_mgf(self, theta: Reals) -> Reals:
         """Return an upper bound of K(theta), rounding included; infinity where none is known."""

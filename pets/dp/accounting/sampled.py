@@ -25,6 +25,7 @@ from functools import cached_property
 from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pets.dp.accounting.survival import tails
 from pets.dp.accounting.terms import Kernel
@@ -35,9 +36,9 @@ Direction = Literal["remove", "add"]
 
 _FFT = 8 * 2.0**-53
 _TAIL = 16 * ROUNDING
-_MOST_CELLS = 1 << 18
 _LARGEST_GRID = 1 << 18  # in a window of W the cells then add at most (W / 2**19)² of variance for each run
 _COARSE = 1500
+_RATIO = 2048  # cells are at most 1/2048 of their distance from 0, or one step of the grid
 _FINE = 0.02  # cell width in standard deviations of one run
 _LARGEST_TILT = 600.0
 _NEGLIGIBLE = 50.0  # -ln of what does not count
@@ -79,11 +80,9 @@ class Sampled(Transform):
 
     def line(self, theta: float, omega: Reals) -> Line:
         """See :class:`Transform`."""
-        lowest = self._lowest(theta)
-        size = self._grid_size(omega, lowest)
+        size = self._grid_size(omega)
         width = 2 * np.pi / (omega[1] * size)
-        first = int(np.floor(lowest / width)) - 1
-        steps = np.arange(first, int(np.ceil(self.ends[1] / width)) + 2)
+        steps = _steps(self._lowest(theta) / width, self.ends[1] / width)
         points = steps * width
         above_p, above_q = self._above(points)
         masses = _spread(points, above_p, above_q)
@@ -94,15 +93,11 @@ class Sampled(Transform):
         folded = np.bincount(steps % size, weights=tilted / whole, minlength=size)
         base = np.fft.rfft(folded)[: omega.size].conj()
         z = np.hypot(theta, omega)
-        area = width * float((above_p * tilt).sum()) / whole
+        area = float((above_p[:-1] * tilt[1:] * np.diff(points)).sum()) / whole
         fft = _FFT * np.log2(size) * np.sqrt(size) * float(np.sqrt((folded**2).sum()))
         error = _TAIL * (4 + z * (1 + z) * area + z * max(map(abs, self.ends))) + fft
         log = self.count * (peak + float(np.log(whole)))
         return Line(log, self.count * float(error[0]), power(base, self.count), self.count * (error + ROUNDING))
-
-    def finest(self, theta: float) -> float:
-        """Return how many frequencies for each unit of the window fit into a grid that is not too large."""
-        return _MOST_CELLS / (2 * (self.ends[1] - self._lowest(theta)))
 
     def _lowest(self, theta: float) -> float:
         """Return a level below which all losses, moved up to it, are still negligible on the line `theta`."""
@@ -126,11 +121,10 @@ class Sampled(Transform):
         """Mass that goes to infinity: that above the last edge of any grid."""
         return float(self._above(np.array([self.ends[1]]))[0][0])
 
-    def _grid_size(self, omega: Reals, lowest: float) -> int:
+    def _grid_size(self, omega: Reals) -> int:
         window = 2 * np.pi / omega[1]
         wanted = _FINE * np.sqrt(self.square() / self.count)
-        least = (self.ends[1] - lowest) / _MOST_CELLS
-        cells = max(2.0 * omega.size, min(window / max(wanted, least), _LARGEST_GRID))
+        cells = max(2.0 * omega.size, min(window / wanted, _LARGEST_GRID))
         return 1 << int(np.ceil(np.log2(cells)))
 
     def _sampled(self, level: float) -> float:
@@ -148,6 +142,15 @@ class Sampled(Transform):
             return self.rate * p + (1 - self.rate) * q, q
         q, p = self.tails(-level)  # L below a level under P is -L above its negative under Q
         return q, self.rate * p + (1 - self.rate) * q
+
+
+def _steps(low: float, high: float) -> NDArray[np.int64]:
+    """Return whole numbers from below `low` to above `high`: all the small ones, then 1/_RATIO apart in proportion."""
+    far = max(abs(low), abs(high), 1.0) * (1 + 2 / _RATIO) + 2
+    ratio = np.arange(0, np.ceil(_RATIO * np.log(max(far / _RATIO, 1.0))) + 2) / _RATIO
+    parts = np.concatenate([np.arange(_RATIO), np.ceil(_RATIO * np.exp(ratio))]).astype(np.int64)
+    steps = np.unique(np.concatenate([-parts, parts]))
+    return steps[max(np.searchsorted(steps, low) - 2, 0) : np.searchsorted(steps, high) + 2]
 
 
 def _spread(points: Reals, above_p: Reals, above_q: Reals) -> Reals:

@@ -19,9 +19,10 @@ from pets.dp.accounting.combined import Composed, InParallel, Repeated, Subsampl
 from pets.dp.accounting.implied import ApproxLoss, RenyiLoss, ZCDPLoss
 from pets.dp.accounting.losses import Loss, SimpleLoss
 from pets.errors import InvalidArgument
-from pets.guarantee.bounds import settle
+from pets.guarantee.bounds import exp_up, log_up, settle
 
 _MOST_ALTERNATIVES = 256
+_HUGE = 1000
 
 Member = SimpleLoss | Subsampled
 _Way = Counter[Member]
@@ -216,10 +217,19 @@ def _simple(loss: Member) -> SimpleLoss:
 
 
 def _bound(loss: Member) -> Fraction | None:
-    """Return the epsilon outside of the failure probability; sampling is not credited, it only lowers the loss."""
+    """Return the epsilon outside of the failure probability.
+
+    Under sampling it is ln(1 + rate (e^epsilon - 1)) (Li, Qardaji and Su, "On Sampling, Anonymization, and Differential
+    Privacy", ASIACCS 2012, Theorem 1).
+    """
     if isinstance(loss, ApproxLoss):
         return loss.epsilon
-    return loss.loss.pure() if isinstance(loss, Subsampled) else loss.pure()
+    if not isinstance(loss, Subsampled):
+        return loss.pure()
+    whole = loss.loss.pure()
+    if whole is None or whole > _HUGE:
+        return whole
+    return min(whole, log_up(1 + loss.rate * (exp_up(whole) - 1)))
 
 
 def _up(number: float) -> float:

@@ -19,6 +19,7 @@ from pets.dp.accounting.transforms import ROUNDING, Complexes, Line, Reals, Tran
 
 _TERMS = 4  # terms on each side of the largest: the rest is below e^(-(4.5 pi)²/2) < 1e-43 relative, for sigma >= 1/2
 _POINTS = 12  # x on each side of the centre: the rest is below e^(-2 * 11.5²) < 1e-100, for sigma < 1/2
+_WORK, _NARROW = 20, 20.0  # a narrow law needs its theta function at many frequencies
 _ALIKE = 44.0  # e^-44 < 2^-63
 
 
@@ -32,6 +33,10 @@ class DiscreteGaussian(Transform):
     def square(self) -> float:
         """See :class:`Transform`."""
         return float(self.counts @ self.mu**2)
+
+    def work(self) -> int:
+        """See :class:`Transform`."""
+        return 1 + _WORK * int((self.sigma < _NARROW).sum())
 
     def log_mgf(self, theta: Reals) -> Reals:
         """See :class:`Transform`."""

@@ -63,6 +63,10 @@ class Transform(ABC):
         """Return -ln of the chance that the loss is finite."""
         return 0.0
 
+    def work(self) -> int:
+        """Return about the work for each frequency, in units of one closed form."""
+        return 1
+
 
 class Line(NamedTuple):
     """K at one theta and phi along the line, each with a bound of its absolute rounding error."""
@@ -119,6 +123,10 @@ class ClosedForm(Transform):
     def square(self) -> float:
         """See :class:`Transform`."""
         return float(self.counts @ self.reach() ** 2)
+
+    def work(self) -> int:
+        """See :class:`Transform`."""
+        return self.counts.size
 
     def reach(self) -> Reals:
         """Return the largest loss of each row (or its standard deviation where there is none)."""

@@ -72,9 +72,7 @@ def _excess(site: Site, details: nw.DataFrame[Any], most: int) -> Groups:
     for column in site.columns:
         units = meaning[column.name].units
         if column.is_summed:
-            # What is unknown adds nothing; as a constant it cannot influence the order of the rows.
-            found = integers(details[column.value]) if units is None else units
-            numbers[column.name] = np.where(meaning[column.name].known, found, 0)
+            numbers[column.name] = integers(details[column.value]) if units is None else units
     cells = {name: reading.cells for name, reading in meaning.items() if reading.cells is not None}
     known = {name: reading.known for name, reading in meaning.items()}
     groups = Groups(integers(details[ROWS]), cells, known, {}, {})

@@ -14,7 +14,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pets.domain import Attribute, Categorical, Integer
-from pets.errors import DataError
 from pets.query.engine.numbers import MAX_ENGINE_BINS, codes_of, packed_expression, units_expression, units_of, unpacked
 from pets.query.engine.policy import MISSING, UNDECLARED, cells_of, has_number, refuse_errors
 
@@ -138,8 +137,6 @@ class Column:
             codes = codes_of(values, self.attribute, binned=self.is_key)
             codes[foreign] = UNDECLARED
             units = units_of(values, self.attribute) if self.is_summed else None
-        if whole and not self.coded:
-            _refuse_other_type(self.name, self.attribute, grouped, codes)
         refuse_errors(self.name, self.attribute, codes)
         cells = cells_of(self.attribute, codes) if self.is_key else None
         return Reading(cells, has_number(self.attribute, codes), units)
@@ -208,15 +205,3 @@ def _missing(grouped: nw.Series[Any]) -> NDArray[np.bool_]:
     if grouped.dtype.is_float():
         missing = missing | np.isnan(grouped.to_numpy().astype(np.float64))
     return missing
-
-
-def _refuse_other_type(name: str, attribute: Attribute, grouped: nw.Series[Any], codes: NDArray[np.int64]) -> None:
-    """Raise if there are values and none has the declared type: the column as a whole is unusable."""
-    undeclared = np.flatnonzero(codes == UNDECLARED)
-    if len(undeclared) == 0 or len(undeclared) < (codes != MISSING).sum():
-        return
-    text = isinstance(attribute, Categorical) and attribute.kind == "text"
-    values = grouped.to_list()
-    if not any(isinstance(values[i], str if text else NUMBERS) for i in undeclared):
-        declared = "text" if text else "numbers"
-        raise DataError(name, f"does not hold {declared}, as the domain declares", "Convert the column first.")

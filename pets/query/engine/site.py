@@ -232,7 +232,8 @@ def _unit(bound: BoundQuery, schema: Schema) -> nw.Expr | None:
         return None
     dtype = _dtype(schema, name, "it identifies the privacy unit")
     column = nw.nth(list(schema).index(name))
-    return column.fill_nan(None) if dtype.is_float() else column
+    # Adding zero makes -0.0 and 0.0, which some engines tell apart, one unit.
+    return (column.fill_nan(None) + 0.0) if dtype.is_float() else column
 
 
 def _dtype(schema: Schema, name: str, role: str) -> nw.dtypes.DType:
