@@ -279,7 +279,7 @@ def test_passes_cover_all_blocks_with_few_groups_each() -> None:
     names = [f"c{i}" for i in range(20)]
     pairs = list(itertools.combinations(names, 2))
     bound = Marginals([[], *pairs, names[:7]]).bind(Domain({name: list(range(9)) for name in names}))
-    site = open_site(pl.DataFrame(dict.fromkeys(names, [1])).lazy(), bound)
+    site = open_site(pl.DataFrame({name: [1] for name in names}).lazy(), bound)
     found = passes_over(bound.blocks, site)
     assert sorted(itertools.chain(*found)) == list(range(len(bound.blocks)))
     assert len(found) < len(pairs) / 3

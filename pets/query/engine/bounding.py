@@ -67,7 +67,7 @@ def _details(site: Site, frame: Frame) -> Frame:
 
 
 def _excess(site: Site, details: nw.DataFrame[Any], most: int) -> Groups:
-    meaning = readings(site.columns, details, whole=False)
+    meaning = readings(site.columns, details)
     numbers = {}
     for column in site.columns:
         units = meaning[column.name].units

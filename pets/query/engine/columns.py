@@ -112,20 +112,18 @@ class Column:
             found.append(units_expression(number, self.attribute).alias(self.value))
         return found
 
-    def read(self, grouped: nw.Series[Any], *, whole: bool = True) -> Reading:
+    def read(self, grouped: nw.Series[Any]) -> Reading:
         """Return what the grouped values mean.
 
         Parameters
         ----------
         grouped
             The distinct values, or their codes if :attr:`coded`.
-        whole
-            Whether they are those of all rows, so that the column as a whole can be judged.
 
         Raises
         ------
         DataError
-            A value is invalid under the policy ``'error'``, or none has the declared type.
+            A value is invalid under the policy ``'error'``.
         """
         units = None
         if isinstance(self.attribute, Categorical):

@@ -130,9 +130,9 @@ def open_site(frame: object, bound: BoundQuery) -> Site:
     return Site(_numbered(opened.lazy(), list(schema)), columns, _unit(bound, schema), rows, bound)
 
 
-def readings(columns: Sequence[Column], grouped: nw.DataFrame[Any], *, whole: bool = True) -> dict[str, Reading]:
+def readings(columns: Sequence[Column], grouped: nw.DataFrame[Any]) -> dict[str, Reading]:
     """Return what the grouped columns mean, by name; see :meth:`Column.read`."""
-    return {column.name: column.read(grouped[column.key], whole=whole) for column in columns}
+    return {column.name: column.read(grouped[column.key]) for column in columns}
 
 
 def integers(series: nw.Series[Any]) -> NDArray[np.int64]:
