@@ -202,7 +202,7 @@ def check_structure(connection: sqlite3.Connection) -> None:
 
 def _connect(path: str, timeout: float) -> sqlite3.Connection:
     uri = f"file:{quote(os.fsencode(path))}?mode=rw"
-    connection = sqlite3.connect(uri, timeout, uri=True, isolation_level=None, check_same_thread=False)
+    connection = sqlite3.connect(uri, timeout=timeout, uri=True, isolation_level=None, check_same_thread=False)
     try:
         for pragma in PRAGMAS:
             connection.execute(f"PRAGMA {pragma}").fetchall()
