@@ -132,6 +132,15 @@ class TestColumns:
         assert Count("site").tally(frame, Domain(site=["a"], unit=PrivacyUnit("id"))).values.tolist() == [1, 1]
 
 
+def test_more_rows_than_any_site_may_have(monkeypatch: pytest.MonkeyPatch) -> None:
+    domain = Domain(a=["x"])
+    monkeypatch.setattr("pets.query.base.MAX_ROWS", 3)
+    for frame in engines(pl.DataFrame({"a": ["x", "y", "x", None]})):
+        with pytest.raises(RangeOverflow):
+            Count("a").tally(frame, domain)
+    assert Count("a").tally(pl.DataFrame({"a": ["x", "y", "x"]}), domain).values.tolist() == [2, 1]
+
+
 class TestFrames:
     DOMAIN = Domain(a=[1, 2])
 
