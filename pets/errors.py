@@ -105,6 +105,80 @@ class BudgetExceeded(LedgerError):
         )
 
 
+class IdentityError(PetsError):
+    """Keys, signatures or rosters are not what they must be; nothing secret was used or sent on."""
+
+
+class BadSignature(IdentityError, ValueError):
+    """A signature does not verify. ``party`` is who is said to have signed."""
+
+    def __init__(self, party: str, problem: str, remedy: str = "") -> None:
+        self.party = party
+        self.problem = problem
+        super().__init__(
+            f"the signature of {party!r} was refused: {problem}. "
+            + (remedy or "The message was changed on its way, or somebody else speaks in that name: do not use it.")
+        )
+
+
+class UnknownParty(IdentityError, KeyError):
+    """A name is not in the roster or not in this study. ``party`` is the name."""
+
+    def __init__(self, party: str, remedy: str = "") -> None:
+        self.party = party
+        super().__init__(f"there is no party {party!r} here." + (f" {remedy}" if remedy else ""))
+
+    def __str__(self) -> str:
+        return str(self.args[0])  # KeyError would print it in quotes
+
+
+class KeyFileError(IdentityError):
+    """A file of keys cannot be read, written or trusted. ``path`` is the file; it was left as it was."""
+
+    def __init__(self, path: object, problem: str, remedy: str = "") -> None:
+        self.path = str(path)
+        self.problem = problem
+        super().__init__(f"{self.path}: {problem}." + (f" {remedy}" if remedy else ""))
+
+
+class SessionReused(IdentityError):
+    """The keys of a session were asked for that are used up. ``number`` is the session, ``next`` the first left.
+
+    Two tables masked by the same keys can be subtracted from each other, so keys are given out once.
+    """
+
+    def __init__(self, number: int, following: int, reason: str = "") -> None:
+        self.number = number
+        self.next = following
+        super().__init__(
+            f"the keys of session {number} are used up{f' ({reason})' if reason else ''}. "
+            f"Number the next session {following} or higher."
+        )
+
+
+class SetupFailed(IdentityError):
+    """The parties of a study could not agree on keys. ``party`` is who, if anybody, can be named; no key was made."""
+
+    def __init__(self, stage: str, problem: str, party: str | None = None) -> None:
+        self.stage = stage
+        self.problem = problem
+        self.party = party
+        super().__init__(f"key agreement stopped while reading {stage}: {problem}. Start it again with a new epoch.")
+
+
+class UnsupportedCryptography(PetsError, ImportError):
+    """The installed `cryptography` package lacks post-quantum algorithms."""
+
+    def __init__(self, needed: str, found: str) -> None:
+        self.needed = needed
+        self.found = found
+        super().__init__(
+            f"keys need the package 'cryptography' from version {needed} on, with ML-KEM-768, ML-DSA-65 and HPKE "
+            f"(found {found}). Install it with: pip install 'cryptography>={needed}'. A copy that was built against an "
+            "OpenSSL older than 3.5 lacks them in any version."
+        )
+
+
 class EntropyError(PetsError, RuntimeError):
     """The operating system gave no secure randomness. No noise was drawn and nothing may be released."""
 
@@ -116,6 +190,61 @@ class MissingExtra(PetsError, ImportError):
         self.package = package
         self.extra = extra
         super().__init__(f"{package!r} is needed for this. Install it with: pip install 'pets[{extra}]'")
+
+
+class ProtocolAbort(PetsError):
+    """A secure sum stopped without a total; no input became known by it.
+
+    Attributes
+    ----------
+    stage
+        Stage of the protocol at which this party stopped.
+    reason
+        What was wrong.
+    party
+        Who did it, where that can be shown; ``None`` otherwise.
+    """
+
+    def __init__(self, stage: str, reason: str, party: str | None = None) -> None:
+        self.stage = stage
+        self.reason = reason
+        self.party = party
+        blame = f" by {party!r}" if party else ""
+        super().__init__(f"the session stopped at the stage {stage!r}{blame}: {reason}. Nothing was revealed.")
+
+
+class TooFewSites(ProtocolAbort):
+    """Fewer sites are left than the session was agreed to need."""
+
+
+class MessageRejected(PetsError, ValueError):
+    """Bytes that came in are no message of this session; they were ignored, and the session stands as it was.
+
+    Attributes
+    ----------
+    problem
+        What is wrong with them.
+    stage
+        Stage at which the receiver was, if a session received them.
+    """
+
+    def __init__(self, problem: str, stage: str = "") -> None:
+        self.problem = problem
+        self.stage = stage
+        when = f" that came at the stage {stage!r}" if stage else ""
+        super().__init__(f"a message{when} {problem}. It was ignored.")
+
+
+class TranscriptInvalid(PetsError, ValueError):
+    """The record of a session does not hold together."""
+
+    def __init__(self, problem: str) -> None:
+        self.problem = problem
+        super().__init__(f"the transcript {problem}")
+
+
+class JournalError(PetsError):
+    """The sealed record from which a killed session goes on cannot be used."""
 
 
 class UnrecordedReleaseWarning(UserWarning):

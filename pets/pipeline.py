@@ -154,8 +154,8 @@ class Pipeline:
         if stored is not None:
             return stored
         tallies = {name: self._site_tally(name, frame) for name, frame in sites.items()}
-        total = run_in_process(self.aggregator, spec, tallies)
-        return self._publish(total, spec, request)
+        outcome = run_in_process(self.aggregator, spec, tallies).outcome
+        return self._publish(Tally(outcome.total, self.bound.signature), spec, request)
 
     def _refuse_subtraction(self, spec: Spec) -> None:
         """With two sites an exact sum tells each the other's table, whatever hid it on the way."""

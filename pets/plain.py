@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
-from functools import reduce
-from operator import add
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
+import numpy as np
+from numpy.typing import NDArray
+
 from pets.error_model import ErrorModel
-from pets.errors import IncompatibleTallies, InvalidArgument
+from pets.errors import TooFewSites
 from pets.guarantee import NoFormalGuarantee
 from pets.noise import NoNoise
 from pets.query import BoundQuery
-from pets.session import SERVER, Message, Session, Spec, Step
-from pets.tally import Tally
+from pets.session import SERVER, Context, Outcome, Party, Spec, Turn
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +28,8 @@ class Plain:
     """
 
     kind: ClassVar[str] = "plain"
+    keyed: ClassVar[bool] = False
+    stages: ClassVar[tuple[str, ...]] = ("input",)
 
     def guarantee(self, query: BoundQuery) -> NoFormalGuarantee:
         """Return that there is none, and why."""
@@ -48,15 +50,17 @@ class Plain:
             "reader of the release": "the release only",
         }
 
-    def site(self, spec: Spec, me: str, tally: Tally) -> Session:
-        """Return the session that sends `tally` to the server."""
-        if tally.signature != spec.signature or len(tally) != spec.size:
-            raise IncompatibleTallies(f"site {me!r} brings a tally of another question than the others agreed on")
-        return _Site(me, tally)
+    def parties(self, spec: Spec) -> tuple[str, ...]:
+        """Return the sites and the server."""
+        return (*spec.sites, SERVER)
 
-    def server(self, spec: Spec) -> Session:
-        """Return the session that adds."""
-        return _Server(spec)
+    def party(self, context: Context, values: NDArray[np.int64] | None) -> Party:
+        """Return the site that sends its table, or the server that adds."""
+        return _Server(context) if values is None else _Site(values)
+
+    def largest_message(self, spec: Spec) -> int:
+        """Return the size of a table."""
+        return 8 * spec.size
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain data."""
@@ -65,27 +69,33 @@ class Plain:
 
 @dataclass(frozen=True)
 class _Site:
-    me: str
-    tally: Tally
+    values: NDArray[np.int64]
 
-    def step(self, inbox: Sequence[Message]) -> Step:
-        del inbox
-        return Step(outbox=(Message(self.me, SERVER, self.tally.to_bytes()),))
+    def start(self) -> Turn:
+        return Turn(send={SERVER: self.values.astype("<i8").tobytes()}, sealed=False, done=True)
+
+    def advance(self, bodies: Mapping[str, bytes]) -> Turn:
+        raise AssertionError("a site that is done has no further turn")
 
 
 @dataclass(frozen=True)
 class _Server:
-    spec: Spec
-    received: dict[str, Tally] = field(default_factory=dict)
+    context: Context
 
-    def step(self, inbox: Sequence[Message]) -> Step:
-        for message in inbox:
-            if message.sender not in self.spec.sites or message.sender in self.received:
-                raise InvalidArgument("sender", f"{message.sender!r} is not expected, or came twice")
-            tally = Tally.from_bytes(message.body)
-            if tally.signature != self.spec.signature or len(tally) != self.spec.size:
-                raise IncompatibleTallies(f"site {message.sender!r} sent a tally of another question")
-            self.received[message.sender] = tally
-        if len(self.received) < len(self.spec.sites):
-            return Step()
-        return Step(result=reduce(add, (self.received[name] for name in self.spec.sites)))
+    def start(self) -> Turn:
+        return Turn(expect=frozenset(self.context.spec.sites))
+
+    def advance(self, bodies: Mapping[str, bytes]) -> Turn:
+        spec = self.context.spec
+        survivors = tuple(name for name in spec.sites if name in bodies)
+        if not survivors:
+            raise TooFewSites(self.context.stage, "no site sent its table")
+        total = np.zeros(spec.size, dtype=np.int64)
+        for name in survivors:
+            if len(bodies[name]) != 8 * spec.size:
+                raise self.context.abort("a table has the wrong length", name)
+            table = np.frombuffer(bodies[name], dtype="<i8")
+            if spec.size and (int(table.min()) < spec.least - spec.noise_bound or int(table.max()) > spec.upper * spec.weight(name) + spec.noise_bound):
+                raise self.context.abort("a table leaves the declared bounds", name)
+            total += table
+        return Turn(result=Outcome(total, survivors), done=True)

@@ -8,12 +8,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
+import numpy as np
+from numpy.typing import NDArray
+
 if TYPE_CHECKING:
     from pets.error_model import ErrorModel
     from pets.guarantee import Guarantee
     from pets.query import BoundQuery
     from pets.release import Release
-    from pets.session import Session, Spec
+    from pets.session import Context, Party, Spec
     from pets.tally import Tally
 
 
@@ -38,12 +41,32 @@ class Aggregator(Protocol):
         """Return for each party, in plain words, what it sees."""
         ...
 
-    def site(self, spec: Spec, me: str, tally: Tally) -> Session:
-        """Return the session of the site called `me`."""
+    @property
+    def keyed(self) -> bool:
+        """Whether the parties need keys: true for all that hide anything."""
         ...
 
-    def server(self, spec: Spec) -> Session:
-        """Return the session of the party that adds up."""
+    @property
+    def stages(self) -> tuple[str, ...]:
+        """Names of a site's turns, in order."""
+        ...
+
+    def parties(self, spec: Spec) -> tuple[str, ...]:
+        """Return the names of all who take part: the sites, the collector ``server``, and any helper.
+
+        Raises
+        ------
+        PairingRefused
+            The protocol cannot keep its promise with these parties.
+        """
+        ...
+
+    def party(self, context: Context, values: NDArray[np.int64] | None) -> Party:
+        """Return what the party of `context` does; `values` is what a site puts in, ``None`` for the others."""
+        ...
+
+    def largest_message(self, spec: Spec) -> int:
+        """Return the most bytes that the body of an honest message can have."""
         ...
 
     def to_dict(self) -> dict[str, Any]:

@@ -8,7 +8,8 @@ dtype('int64')
 (2, 3)
 
 The law of each draw is *exactly* the one named, not an approximation of it; the modules of this package carry the
-argument: ``enclosure`` (certified bounds), ``inversion`` (laws up to scale 256), ``coin`` and ``layered`` (wider laws).
+argument: ``enclosure`` (certified bounds), ``inversion`` (laws up to scale 256), ``coin`` and ``layered`` (wider laws),
+``shares`` and ``compound`` (what several sites draw so that the sum has a wanted law).
 """
 
 from __future__ import annotations
@@ -20,16 +21,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pets.csprng import RandomSource, random_source
+from pets.dp.samplers.compound import CompoundSampler
 from pets.dp.samplers.inversion import TableSampler
 from pets.dp.samplers.law import Law
 from pets.dp.samplers.layered import LayeredSampler
 from pets.dp.samplers.precision import DEFAULT, Precision
+from pets.dp.samplers.shares import PolyaShare, SkellamShare
 from pets.errors import InvalidArgument
 from pets.exact import Number, positive
 
 __all__ = [
     "LARGEST_SCALE",
     "Law",
+    "PolyaShare",
+    "SkellamShare",
     "check_draw",
     "discrete_gaussian",
     "discrete_gaussian_of_variance",
@@ -155,8 +160,11 @@ def discrete_gaussian_of_variance(
     return draw(law, size, random_source(insecure_seed), "variance")
 
 
+Drawable = Law | PolyaShare | SkellamShare
+
+
 def draw(
-    law: Law, size: int | tuple[int, ...], source: RandomSource, argument: str = "law", precision: Precision = DEFAULT
+    law: Drawable, size: int | tuple[int, ...], source: RandomSource, argument: str = "law", precision: Precision = DEFAULT
 ) -> NDArray[np.int64]:
     """Return independent draws of `law`, with bits from `source`.
 
@@ -186,7 +194,7 @@ def draw(
     return out.reshape(shape)
 
 
-def check_draw(law: Law, size: object, argument: str) -> tuple[int, ...]:
+def check_draw(law: Drawable, size: object, argument: str) -> tuple[int, ...]:
     """Return `size` as a shape after checking that `law`, which came from `argument`, can be drawn.
 
     Raises
@@ -209,7 +217,9 @@ def check_draw(law: Law, size: object, argument: str) -> tuple[int, ...]:
 
 
 @lru_cache(maxsize=_CACHED_SAMPLERS)
-def _sampler(law: Law, precision: Precision) -> TableSampler | LayeredSampler:
-    if law.wider_than(precision.table_scale):
+def _sampler(law: Drawable, precision: Precision) -> TableSampler | LayeredSampler | CompoundSampler:
+    if isinstance(law, PolyaShare) and law.wider_than(precision.table_scale):
+        return CompoundSampler(law, largest=_LARGEST_DRAW, precision=precision)
+    if isinstance(law, Law) and law.wider_than(precision.table_scale):
         return LayeredSampler(law, largest=_LARGEST_DRAW, precision=precision)
     return TableSampler(law, complement=False, largest=_LARGEST_DRAW, precision=precision)

@@ -12,7 +12,7 @@ from __future__ import annotations
 from fractions import Fraction
 from itertools import accumulate
 
-from pets.dp.samplers.law import Law
+from pets.dp.samplers.law import Law, Weighted
 
 _EXP_GUARD = 16  # extra bits of one exponential, beyond those that squaring costs
 _GUARD = 64  # extra bits of the working precision; a table of 2**14 entries loses about 30 of them
@@ -44,7 +44,7 @@ def exp_bounds(x: Fraction, bits: int) -> tuple[int, int]:
     return low >> (work - bits), _ceil_shift(high, work - bits)
 
 
-def tail_bounds(law: Law, bits: int, *, zeros: int) -> tuple[list[int], list[int]]:
+def tail_bounds(law: Law | Weighted, bits: int, *, zeros: int) -> tuple[list[int], list[int]]:
     """Return bounds of ``G(k) = P(X > k)``, in units of ``2**-bits``, in *ascending* order (largest k first).
 
     Parameters
@@ -64,13 +64,14 @@ def tail_bounds(law: Law, bits: int, *, zeros: int) -> tuple[list[int], list[int
 
     Notes
     -----
-    With w(j) = exp(-linear j - quadratic j**2) the tail sums S(k) = w(k+1) + w(k+2) + ... give
+    A :class:`~pets.dp.samplers.law.Law` is summed up here; other laws bring their own weights. With w(j) = exp(-linear j - quadratic j**2) the tail sums S(k) = w(k+1) + w(k+2) + ... give
     ``G(k) = S(k) / (2 S(0) + zeros w(0))``. Weights follow from ``w(j+1) = w(j) r(j)`` and
     ``r(j+1) = r(j) exp(-2 quadratic)``; as the ratios never rise, what lies beyond the list sums to at most
     ``w(n+1) / (1 - r(n+1))``.
     """
     work = bits + _GUARD
-    lows, highs, beyond = _weights(law, work, smallest=1 << (_GUARD - _TAIL))
+    smallest = 1 << (_GUARD - _TAIL)
+    lows, highs, beyond = _weights(law, work, smallest) if isinstance(law, Law) else law.weights(work, smallest)
     low_sums = list(accumulate(reversed(lows[1:]), initial=0))
     high_sums = list(accumulate(reversed(highs[1:]), initial=beyond))
     low_total = 2 * low_sums[-1] + (zeros << work)

@@ -37,7 +37,7 @@ from numpy.typing import NDArray
 
 from pets.csprng import RandomSource
 from pets.dp.samplers.enclosure import tail_bounds
-from pets.dp.samplers.law import Law
+from pets.dp.samplers.law import Law, Weighted
 from pets.dp.samplers.precision import Precision
 
 _CHUNK = 2**15  # look-ups per pass: numpy's index array of 8 bytes each stays in the second-level cache
@@ -64,7 +64,7 @@ class TableSampler:
         How many bits each step reveals.
     """
 
-    def __init__(self, law: Law, *, complement: bool, largest: int, precision: Precision) -> None:
+    def __init__(self, law: Law | Weighted, *, complement: bool, largest: int, precision: Precision) -> None:
         self._law = law
         self._zeros = 2 if complement else 1
         self._shift = 0 if complement else 1  # ~m + 1 == -m

@@ -1,9 +1,28 @@
-"""The family of noise laws: discrete Laplace and discrete Gaussian are its two corners."""
+"""The laws that can be drawn: the family with discrete Laplace and discrete Gaussian as its corners, and what else
+can say its own weights."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import Protocol
+
+
+class Weighted(Protocol):
+    """A symmetric law on the integers, falling from zero on, that a table can be made of. Frozen and hashable."""
+
+    def __hash__(self) -> int: ...
+
+    def weights(self, work: int, smallest: int) -> tuple[list[int], list[int], int]:
+        """Return certified bounds of the weights, in units of ``2**-work``.
+
+        Returns
+        -------
+        lows, highs, beyond
+            ``lows[k] <= 2**work P(k) / P(0) <= highs[k]`` for k = 0, 1, ... down to weights below `smallest`, and an
+            upper bound of the sum of all further ones.
+        """
+        ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,147 @@
+"""Layouts of the bodies that masked sums exchange: fixed records, so that their length is known beforehand."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from pets.config import canonical_json
+from pets.errors import MessageRejected
+
+SEED = 32
+DIGEST = 32
+COMMITMENT = 16
+TAG = 16
+SHARE = 40
+"""One share of a 32-byte secret: five elements of the field modulo 2**61 - 1."""
+BOX = 2 * SHARE + 16
+"""Two shares, sealed for one site."""
+_MAX_SIGNATURE = 8192
+
+
+def commitment(session: bytes, seed: bytes) -> bytes:
+    """Return a hash to which both ends of a pair hold each other's seed."""
+    return hashlib.sha256(b"pets pair seed 1\x00" + session + seed).digest()[:COMMITMENT]
+
+
+def digest(session: bytes, secret: bytes) -> bytes:
+    """Return the hash by which a recovered secret is recognised."""
+    return hashlib.sha256(b"pets secret 1\x00" + session + secret).digest()
+
+
+@dataclass(frozen=True)
+class Shares:
+    """What a site deposits before it sends any value; only the hashes and boxes mean something to the server.
+
+    Parameters
+    ----------
+    self_digest, recovery_digest
+        Hashes of the seed of the self mask and of the recovery secret.
+    commitments
+        Hash of the seed of each pair, K records; zeros in the site's own place.
+    escrow
+        Seed of each pair, encrypted under the recovery secret, K records.
+    boxes
+        Shares of both secrets sealed for each site, K records; zeros in the site's own place.
+    """
+
+    self_digest: bytes
+    recovery_digest: bytes
+    commitments: bytes
+    escrow: bytes
+    boxes: bytes
+
+    def to_bytes(self) -> bytes:
+        """Return the body."""
+        return b"".join((self.self_digest, self.recovery_digest, self.commitments, self.escrow, self.boxes))
+
+    @classmethod
+    def size(cls, sites: int) -> int:
+        """Return the length of the body for so many sites."""
+        return 2 * DIGEST + sites * (COMMITMENT + SEED + BOX)
+
+    @classmethod
+    def from_bytes(cls, body: bytes, sites: int) -> Shares:
+        """Cut the body into its fields.
+
+        Raises
+        ------
+        MessageRejected
+            It has the wrong length.
+        """
+        return cls(*cut(body, DIGEST, DIGEST, sites * COMMITMENT, sites * SEED, sites * BOX))
+
+
+def cut(body: bytes, *lengths: int) -> tuple[bytes, ...]:
+    """Cut `body` into fields of these lengths, which must fill it.
+
+    Raises
+    ------
+    MessageRejected
+        They do not.
+    """
+    if len(body) != sum(lengths):
+        raise MessageRejected(f"has {len(body):,} bytes where {sum(lengths):,} belong")
+    ends = np.cumsum(lengths).tolist()
+    return tuple(body[end - length : end] for end, length in zip(ends, lengths, strict=True))
+
+
+def mark(names: Sequence[str], sites: tuple[str, ...]) -> bytes:
+    """Return one bit for each site: whether it is among `names`."""
+    chosen = set(names)
+    return np.packbits([name in chosen for name in sites]).tobytes()
+
+
+def marked(bits: bytes, sites: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the sites whose bit is set, in order.
+
+    Raises
+    ------
+    MessageRejected
+        A bit beyond the last site is set.
+    """
+    flags = np.unpackbits(np.frombuffer(bits, dtype=np.uint8))
+    if flags[len(sites) :].any():
+        raise MessageRejected("names a site that does not exist")
+    return tuple(name for name, flag in zip(sites, flags.tolist(), strict=False) if flag)
+
+
+def bits_size(sites: int) -> int:
+    """Return the bytes of one bit for each site."""
+    return -(-sites // 8)
+
+
+def consent(session: bytes, active: tuple[str, ...], dropped: tuple[str, ...]) -> bytes:
+    """Return what every site must have been told alike before any unmasks."""
+    return canonical_json({"active": list(active), "dropped": list(dropped), "session": session.hex()}).encode()
+
+
+def statement(common: bytes, sent: bytes) -> bytes:
+    """Return what a site signs: the consent, and the hash of the masked vector that it sent."""
+    return common[:-1] + b',"sent":"' + hashlib.sha256(sent).hexdigest().encode() + b'"}'
+
+
+def signed(signature: bytes) -> bytes:
+    """Return a signature with its length before it."""
+    return len(signature).to_bytes(2, "little") + signature
+
+
+def split_signed(body: bytes) -> tuple[bytes, bytes]:
+    """Return the signature and the rest of `body`.
+
+    Raises
+    ------
+    MessageRejected
+        It does not hold what its length says.
+    """
+    length = int.from_bytes(body[:2], "little")
+    if len(body) < 2 + length or length > _MAX_SIGNATURE:
+        raise MessageRejected("holds no whole signature")
+    return body[2 : 2 + length], body[2 + length :]
+
+
+CONSENT_ROOM = 2 + _MAX_SIGNATURE
+"""Most bytes of a signature with its length."""

@@ -1,0 +1,157 @@
+"""What a party must not forget: a sealed, append-only record from which a killed process goes on."""
+
+from __future__ import annotations
+
+import os
+import struct
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Protocol
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
+
+from pets.errors import JournalError
+
+START, KEEP, RECEIVED, TIMEOUT = b"S", b"K", b"R", b"T"
+_MAGIC = b"pets-journal-1\x00\x00"
+_LENGTH = struct.Struct("<I")
+_NONCE = 12
+
+
+class Journal(Protocol):
+    """Where a session writes what happened, before it acts on it."""
+
+    def append(self, kind: bytes, *fields: bytes) -> None:
+        """Record an event; it is durable when this returns."""
+        ...
+
+    def events(self) -> Iterator[tuple[bytes, ...]]:
+        """Return what was recorded before this process started."""
+        ...
+
+
+class NoJournal:
+    """Remembers nothing: for tests and laptops, where a killed session is simply run again."""
+
+    def append(self, kind: bytes, *fields: bytes) -> None:
+        """Forget."""
+
+    def events(self) -> Iterator[tuple[bytes, ...]]:
+        """Return nothing."""
+        return iter(())
+
+
+class SealedJournal:
+    """A file of records, each encrypted and bound to its place and to the file.
+
+    A record that was torn by a crash at the very end is dropped: what it described had not yet been acted on.
+    Anything else that does not verify is an error.
+
+    Parameters
+    ----------
+    path
+        The file; made with mode 0600 when it is not there.
+    key
+        32 bytes, kept elsewhere.
+
+    Raises
+    ------
+    JournalError
+        The file is no journal, was made under another key, or was altered.
+    """
+
+    def __init__(self, path: str | os.PathLike[str], key: bytes) -> None:
+        self.path = Path(path)
+        self._cipher = ChaCha20Poly1305(key)
+        self._past: list[tuple[bytes, ...]] = []
+        flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_CLOEXEC", 0)
+        try:
+            self._file = os.open(self.path, flags, 0o600)
+        except OSError as error:
+            raise JournalError(f"{self.path.name} cannot be opened: {error.strerror}") from None
+        self._salt, self._count = b"", 0
+        self._load()
+
+    def _load(self) -> None:
+        data = self.path.read_bytes()
+        if len(data) < len(_MAGIC) + 16:
+            os.ftruncate(self._file, 0)
+            self._salt = os.urandom(16)
+            self._write(_MAGIC + self._salt)
+            _sync_folder(self.path.parent)
+            return
+        if not data.startswith(_MAGIC):
+            raise JournalError(f"{self.path.name} is not a journal of a session")
+        self._salt = data[len(_MAGIC) : len(_MAGIC) + 16]
+        offset = len(_MAGIC) + 16
+        while offset < len(data):
+            record = self._read(data, offset)
+            if record is None:
+                os.ftruncate(self._file, offset)
+                os.fsync(self._file)
+                return
+            fields, offset = record
+            self._past.append(fields)
+
+    def _read(self, data: bytes, offset: int) -> tuple[tuple[bytes, ...], int] | None:
+        if offset + _LENGTH.size > len(data):
+            return None
+        (length,) = _LENGTH.unpack_from(data, offset)
+        end = offset + _LENGTH.size + length
+        if end > len(data):
+            return None
+        sealed = data[offset + _LENGTH.size : end]
+        try:
+            plain = self._cipher.decrypt(sealed[:_NONCE], sealed[_NONCE:], self._place())
+        except (InvalidTag, ValueError):
+            if end == len(data):
+                return None
+            raise JournalError(f"{self.path.name} was altered, or belongs to another key") from None
+        self._count += 1
+        return _split(plain), end
+
+    def _place(self) -> bytes:
+        return self._salt + self._count.to_bytes(8, "little")
+
+    def append(self, kind: bytes, *fields: bytes) -> None:
+        """Record an event; it is on disk when this returns."""
+        plain = b"".join(_LENGTH.pack(len(field)) + field for field in (kind, *fields))
+        nonce = os.urandom(_NONCE)
+        sealed = nonce + self._cipher.encrypt(nonce, plain, self._place())
+        self._write(_LENGTH.pack(len(sealed)) + sealed)
+        self._count += 1
+
+    def _write(self, data: bytes) -> None:
+        view = memoryview(data)
+        try:
+            while view:
+                view = view[os.write(self._file, view) :]
+            os.fsync(self._file)
+        except OSError as error:
+            raise JournalError(f"{self.path.name} cannot be written: {error.strerror}") from None
+
+    def events(self) -> Iterator[tuple[bytes, ...]]:
+        """Return what was recorded before this process started."""
+        return iter(self._past)
+
+    def close(self) -> None:
+        """Close the file."""
+        os.close(self._file)
+
+
+def _split(plain: bytes) -> tuple[bytes, ...]:
+    fields, offset = [], 0
+    while offset < len(plain):
+        (length,) = _LENGTH.unpack_from(plain, offset)
+        offset += _LENGTH.size + length
+        fields.append(plain[offset - length : offset])
+    return tuple(fields)
+
+
+def _sync_folder(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
