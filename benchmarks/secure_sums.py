@@ -16,22 +16,21 @@ import argparse
 import importlib
 import importlib.util
 import json
-import math
 import os
-import platform
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, replace
-from datetime import UTC, datetime
-from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 import pets
-from benchmarks.peers.measure import CASES, Measurement, Wall, inputs
+from benchmarks.peers.measure import CASES, MINIMUM, Measurement, Wall, inputs
+from benchmarks.peers.table import Absent, markdown, stamp
+from pets.aggregation import Aggregation
+from pets.errors import PetsError
+from pets.session import SERVER
 
 ROOT = Path(__file__).parent
 MAKE = "sh scripts/bench_secure_sums.sh"
@@ -54,15 +53,6 @@ class Entry:
     once: bool = False  # too slow to be repeated
 
 
-@dataclass(frozen=True)
-class Absent:
-    """A contender that could not run, and why."""
-
-    peer: str
-    case: str
-    why: str
-
-
 # --------------------------------------------------------------------------------------------------------- ours
 
 OURS = {
@@ -74,16 +64,12 @@ OURS = {
     "he.CKKS": "a",
     "mpc.VerifyBeforeOpen": "cells",
 }
-REFERENCE = {"cells": "pets mpc.VerifyBeforeOpen"}
-"""Whose figures the ratios divide by; `pets mpc.MaskedSum`, the default, where nothing is said."""
+SETTINGS = {"mpc.VerifyBeforeOpen": {"minimum": MINIMUM}}
 
 
 def ours(kind: str, name: str, dropped: int = 0) -> list[Measurement]:
     """Run every party in this process through the real messages."""
-    aggregate = getattr(pets, "aggregate", None)
     family, _, constructor = kind.partition(".")
-    if aggregate is None or importlib.util.find_spec(f"pets.{family}") is None:
-        raise NotRun("this version of pets has no `pets.aggregate`")
     make = getattr(importlib.import_module(f"pets.{family}"), constructor, None)
     if make is None:
         raise NotRun(f"this version of pets has no `pets.{kind}`")
@@ -91,22 +77,29 @@ def ours(kind: str, name: str, dropped: int = 0) -> list[Measurement]:
     data = {f"site {i:03d}": row for i, row in enumerate(inputs(case))}
     gone = list(data)[case.sites - dropped :]
     wall = Wall()
-    result = aggregate(make(), data, bound=case.bound, drop=dict.fromkeys(gone, "input"))
+    try:
+        aggregator = make(**SETTINGS.get(kind, {}))
+        result = pets.aggregate(aggregator, data, bound=case.bound, lower=0, drop=dict.fromkeys(gone, "input"))
+    except (PetsError, TypeError) as why:
+        raise NotRun(f"{type(why).__name__}: {why}") from why
     return [figures(kind, name, data, gone, result, wall())]
 
 
 def figures(
-    kind: str, name: str, data: dict[str, np.ndarray], gone: list[str], result: Any, wall: float
+    kind: str, name: str, data: dict[str, np.ndarray], gone: list[str], result: Aggregation, wall: float
 ) -> Measurement:
-    """Read what `pets.aggregate` returned: the one place that knows its attributes."""
+    """Compare what `pets.aggregate` returned with the plain sum, and read the costs."""
     stayed = [site for site in data if site not in gone]
     true = np.sum([data[site] for site in stayed], axis=0)
     shown = np.ones(true.size, dtype=bool) if result.suppressed is None else ~result.suppressed
     exact = np.array_equal(result.total[shown], true[shown]) and list(result.survivors) == stayed
+    others = [1e3 * t for party, t in result.cpu_seconds.items() if party not in data and party != SERVER]
+    once = 1e3 * result.setup_cpu_seconds / len(data)
     return Measurement(
         f"pets {kind}", pets.__version__, name, 1e3 * min(result.cpu_seconds[site] for site in stayed),
-        1e3 * result.aggregator_cpu_seconds, wall, result.sent_bytes[stayed[0]] / true.size, bool(exact),
-        dropped=len(gone),
+        1e3 * result.cpu_seconds[SERVER], wall, result.bytes_sent[stayed[0]] / true.size, bool(exact),
+        note=f"keys, once a study: {once:.1f} ms a site" if once > 0.05 else "",
+        open_ms=sum(others) if others else None, dropped=len(gone),
     )  # fmt: skip
 
 
@@ -228,73 +221,6 @@ def collect(chosen: list[Entry], rounds: int) -> tuple[list[Measurement], list[A
             except (NotRun, subprocess.TimeoutExpired) as why:
                 absent[key] = Absent(*key, str(why))
     return list(found.values()), list(absent.values())
-
-
-# ---------------------------------------------------------------------------------------------------- the table
-
-
-def stamp(rounds: int, load: float) -> dict[str, Any]:
-    """Return where and when."""
-    processor = platform.processor() or platform.machine()
-    information = Path("/proc/cpuinfo")
-    if information.exists():
-        named = [line for line in information.read_text().splitlines() if line.startswith("model name")]
-        processor = named[0].partition(":")[2].strip() if named else processor
-    commit = subprocess.run(
-        ["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False, cwd=ROOT
-    )
-    return {
-        "time": datetime.now(UTC).isoformat(timespec="seconds"),
-        "commit": commit.stdout.strip() or None,
-        "processor": processor,
-        "cores": os.cpu_count(),
-        "system": f"{platform.system()} {platform.machine()}",
-        "python": platform.python_version(),
-        "packages": {"pets": pets.__version__, **{name: version(name) for name in ("numpy", "cryptography")}},
-        "rounds": rounds,
-        "load average": [round(load, 2), round(os.getloadavg()[0], 2)],
-    }
-
-
-def number(value: float | None) -> str:
-    if value is None:
-        return "-"
-    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
-
-
-def with_ratio(value: float | None, reference: float | None) -> str:
-    if value is None or not reference:
-        return number(value)
-    return f"{number(value)} ({number(value / reference)}x)"
-
-
-def markdown(found: list[Measurement], absent: list[Absent], about: dict[str, Any]) -> str:
-    ours_by = {(m.peer, m.case, m.dropped): m for m in found}
-    before, after = about["load average"]
-    machine = f"{about['processor']}, {about['cores']} cores, load {before} to {after}, Python {about['python']}"
-    lines = [
-        f"CPU milliseconds on one core, the best of {about['rounds']} rounds; in brackets, times ours.",
-        f"{machine}, {about['time']}, commit {about['commit']}.",
-    ]
-    for name, case in CASES.items():
-        rows = [m for m in found if m.case == name]
-        missing = [a for a in absent if a.case == name]
-        if not rows and not missing:
-            continue
-        lines += ["", f"### {name}: {case.title}", ""]
-        lines += ["| | version | site | aggregator | key holder opens | wall | bytes up a value | exact | remarks |"]
-        lines += ["|---|---|--:|--:|--:|--:|--:|---|---|"]
-        for m in sorted(rows, key=lambda m: (m.dropped, not m.peer.startswith("pets"), m.site_ms or math.inf)):
-            against = ours_by.get((REFERENCE.get(name, "pets mpc.MaskedSum"), name, m.dropped))
-            cells = [
-                with_ratio(getattr(m, field), getattr(against, field, None) if m is not against else None)
-                for field in ("site_ms", "aggregator_ms", "open_ms", "wall_ms", "up_bytes_per_value")
-            ]
-            title = m.peer + (f", {m.dropped} dropped" if m.dropped else "")
-            remarks = ("extrapolated: " if m.extrapolated else "") + m.note
-            lines.append(f"| {title} | {m.version} | {' | '.join(cells)} | {'yes' if m.exact else 'NO'} | {remarks} |")
-        lines += [f"| {a.peer} | | | | | | | | not run: {a.why} |" for a in missing]
-    return "\n".join(lines) + "\n"
 
 
 def main() -> None:

@@ -11,8 +11,9 @@
 
 from __future__ import annotations
 
-from pets import datasets, disclosure, dp, epi, errors
+from pets import datasets, disclosure, dp, epi, errors, mpc
 from pets.csprng import SecureRandom
+from pets.aggregation import aggregate
 from pets.domain import Categorical, Domain, Hierarchy, Integer, Numeric
 from pets.error_model import ErrorModel
 from pets.guarantee import (
@@ -73,10 +74,12 @@ __all__ = [
     "Tally",
     "Variance",
     "ZeroConcentratedDP",
+    "aggregate",
     "datasets",
     "disclosure",
     "dp",
     "epi",
     "errors",
+    "mpc",
     "pool",
 ]

@@ -17,8 +17,9 @@ from rich.table import Table
 from rich.text import Text
 
 from pets.cli_demo import demo
+from pets.cli_keys import app as keys_app
 from pets.cli_ledger import app as ledger_app
-from pets.errors import BudgetExceeded, InvalidArgument, LedgerTampered, PetsError
+from pets.errors import BadSignature, BudgetExceeded, InvalidArgument, LedgerTampered, PetsError
 
 if TYPE_CHECKING:
     from pets.pipeline import Pipeline
@@ -34,6 +35,7 @@ app = typer.Typer(
     rich_markup_mode="markdown",
     pretty_exceptions_enable=False,
 )
+app.add_typer(keys_app, name="keys")
 app.add_typer(ledger_app, name="ledger")
 app.command("demo")(demo)
 
@@ -212,7 +214,7 @@ def main() -> None:
         text = " ".join([str(error), *getattr(error, "__notes__", [])])
         Console(stderr=True).print(Text("error: ", style="bold red") + Text(text, style="not bold default"))
         raise SystemExit(
-            3 if isinstance(error, BudgetExceeded) else 4 if isinstance(error, LedgerTampered) else 1
+            3 if isinstance(error, BudgetExceeded) else 4 if isinstance(error, LedgerTampered | BadSignature) else 1
         ) from None
 
 

@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pets.error_model import ErrorModel
-from pets.errors import TooFewSites
 from pets.guarantee import NoFormalGuarantee
 from pets.noise import NoNoise
 from pets.query import BoundQuery
@@ -58,6 +57,15 @@ class Plain:
         """Return the site that sends its table, or the server that adds."""
         return _Server(context) if values is None else _Site(values)
 
+    @property
+    def hidden_range(self) -> None:
+        """Nothing is hidden."""
+        return None
+
+    def fewest_sites(self, spec: Spec) -> int:
+        """Return that all sites must stay."""
+        return len(spec.sites)
+
     def largest_message(self, spec: Spec) -> int:
         """Return the size of a table."""
         return 8 * spec.size
@@ -87,15 +95,19 @@ class _Server:
 
     def advance(self, bodies: Mapping[str, bytes]) -> Turn:
         spec = self.context.spec
-        survivors = tuple(name for name in spec.sites if name in bodies)
-        if not survivors:
-            raise TooFewSites(self.context.stage, "no site sent its table")
+        if len(bodies) < len(spec.sites):
+            raise self.context.too_few(f"{len(bodies)} of {len(spec.sites)} sites sent their table")
         total = np.zeros(spec.size, dtype=np.int64)
-        for name in survivors:
-            if len(bodies[name]) != 8 * spec.size:
-                raise self.context.abort("a table has the wrong length", name)
-            table = np.frombuffer(bodies[name], dtype="<i8")
-            if spec.size and (int(table.min()) < spec.least - spec.noise_bound or int(table.max()) > spec.upper * spec.weight(name) + spec.noise_bound):
-                raise self.context.abort("a table leaves the declared bounds", name)
-            total += table
-        return Turn(result=Outcome(total, survivors), done=True)
+        for name in spec.sites:
+            total += self._table(name, bodies[name])
+        return Turn(result=Outcome(total, spec.sites), done=True)
+
+    def _table(self, name: str, body: bytes) -> NDArray[np.int64]:
+        spec = self.context.spec
+        if len(body) != 8 * spec.size:
+            raise self.context.abort("a table has the wrong length", name)
+        table = np.frombuffer(body, dtype="<i8")
+        low, high = spec.least * spec.weight(name), spec.upper * spec.weight(name)
+        if spec.size and (int(table.min()) < low or int(table.max()) > high):
+            raise self.context.abort("a table leaves the declared bounds", name)
+        return table

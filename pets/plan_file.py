@@ -15,7 +15,8 @@
     epsilon = "1"
 
     [aggregator]                      # optional; plain when left out
-    type = "plain"
+    type = "masked_sum"
+    min_sites = 3
 
     [ledger]                          # optional, and advised
     path = "budget.sqlite"
@@ -37,6 +38,7 @@ from pets.errors import ConfigError, InvalidArgument, did_you_mean
 from pets.guarantee import ApproxDP, PureDP, ZeroConcentratedDP
 from pets.guarantee import from_dict as guarantee_from_dict
 from pets.ledger import Ledger
+from pets.mpc import AdditiveSharing, MaskedSum, ShamirSharing
 from pets.pipeline import Pipeline
 from pets.plain import Plain
 from pets.query import query_from_dict
@@ -45,8 +47,11 @@ from pets.roles import Aggregator, Mechanism
 MECHANISMS: Final[Mapping[str, Callable[..., Mechanism]]] = {
     mechanism.kind: mechanism for mechanism in (DiscreteLaplace, DiscreteGaussian, SuppressCells)
 }
-AGGREGATORS: Final[Mapping[str, Callable[..., Aggregator]]] = {Plain.kind: Plain}
-_KEYS: Final = ("schema", "domain", "dataset", "noise_at", "allow_exact", "query", "mechanism", "aggregator", "ledger")
+AGGREGATORS: Final[Mapping[str, Callable[..., Aggregator]]] = {
+    aggregator.kind: aggregator for aggregator in (Plain, MaskedSum, AdditiveSharing, ShamirSharing)
+}
+_OPTIONS: Final = ("dataset", "noise_at", "allow_exact", "site_bound", "colluding_sites")
+_KEYS: Final = ("schema", "domain", *_OPTIONS, "query", "mechanism", "aggregator", "ledger")
 
 
 def mechanisms() -> dict[str, Callable[..., Mechanism]]:
@@ -85,7 +90,7 @@ def pipeline_from_dict(data: Mapping[str, Any], *, folder: Path) -> Pipeline:
             raise ConfigError(key, "is not a known key", did_you_mean(key, _KEYS))
     if data.get("schema") != 1:
         raise ConfigError("schema", "must be 1", "Begin the file with: schema = 1")
-    options = {key: data[key] for key in ("dataset", "noise_at", "allow_exact") if key in data}
+    options = {key: data[key] for key in _OPTIONS if key in data}
     query = query_from_dict(_section(data, "query"))
     domain = _domain(data.get("domain"), folder)
     mechanism = cast("Mechanism", build(mechanisms(), _section(data, "mechanism"), "mechanism"))

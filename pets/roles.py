@@ -65,6 +65,15 @@ class Aggregator(Protocol):
         """Return what the party of `context` does; `values` is what a site puts in, ``None`` for the others."""
         ...
 
+    @property
+    def hidden_range(self) -> tuple[int, int] | None:
+        """Counts that are never opened, inclusive, if the protocol itself decides that; else ``None``."""
+        ...
+
+    def fewest_sites(self, spec: Spec) -> int:
+        """Return the fewest sites that a total can be over: the noise of so many is always inside."""
+        ...
+
     def largest_message(self, spec: Spec) -> int:
         """Return the most bytes that the body of an honest message can have."""
         ...
@@ -105,5 +114,13 @@ class Distributable(Protocol):
     """Optional: noise drawn in shares at the sites, so that nobody ever holds the exact total."""
 
     def noise_share(self, query: BoundQuery, sites: int, honest: int) -> Tally:
-        """Return one site's share; the shares of `honest` sites add up to at least the full noise."""
+        """Return one site's share; the shares of `honest` sites add up to the full noise."""
+        ...
+
+    def distributed_error(self, query: BoundQuery, sites: int, honest: int) -> ErrorModel:
+        """Return the exact law of the error when `sites` sites add such shares."""
+        ...
+
+    def noise_bound(self, query: BoundQuery, sites: int, honest: int) -> int:
+        """Return B such that no cell of the summed noise leaves +/- B, except with probability 2**-64 in all."""
         ...

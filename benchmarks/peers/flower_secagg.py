@@ -12,8 +12,10 @@ checked in full).
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from importlib.metadata import version
+from typing import TypeVar
 
 import numpy as np
 from flwr.common.secure_aggregation.crypto.shamir import combine_shares, create_shares
@@ -40,6 +42,8 @@ from measure import CASES, Case, Measurement, Wall, arguments, inputs, report, t
 
 TARGET, MODULUS = 2**22, 2**32
 CLIP = TARGET / 2
+SHARE_OF_A_KEY = 4 + 16 * 20
+Result = TypeVar("Result")
 
 
 @dataclass
@@ -97,94 +101,95 @@ class Site:
         return masked
 
 
-@dataclass(frozen=True)
-class Joined:
-    """What the server recovered from the shares: seeds of those who sent, mask keys of those who did not."""
+class Protocol:
+    """All clients and the server, stage by stage. The last `dropped` sites vanish before they send their vectors."""
 
-    seeds: dict[int, bytes]
-    mask_keys: dict[int, bytes]
+    def __init__(self, case: Case, degree: int, dropped: int, shared: int) -> None:
+        self.data, count = inputs(case), case.sites
+        around = [
+            [j for j in range(count) if j != i and min((i - j) % count, (j - i) % count) <= degree // 2]
+            for i in range(count)
+        ]
+        self.shares = len(around[0]) + 1
+        self.threshold = self.shares // 2 + 1
+        self.staying = count - dropped
+        # whose secrets are really shared and joined, of those who stay and of those who drop out
+        self.chosen = {i for i in range(count) if i < shared or self.staying <= i < self.staying + shared}
+        self.sites = [Site(i, around[i], self.data[i], self.threshold) for i in range(count)]
+
+    def exchange_keys(self) -> None:
+        self.keys = [charged(site, site.setup) for site in self.sites]
+
+    def share(self) -> None:
+        self.inboxes: list[dict[int, bytes]] = [{} for _ in self.sites]
+        blank = [b"\0" * 52] * self.shares, [b"\0" * SHARE_OF_A_KEY] * self.shares  # as long as real ones
+        for site in self.sites:
+            shares = charged(site, site.split) if site.number in self.chosen else blank
+            for other, body in charged(site, lambda s=site, pieces=shares: s.share(pieces, self.keys)).items():
+                self.inboxes[other][site.number] = body
+
+    def mask(self) -> None:
+        self.masked = {
+            site.number: charged(site, lambda s=site: s.mask(self.inboxes[s.number], self.keys))
+            for site in self.sites[: self.staying]
+        }
+        for site in self.sites[: self.staying]:  # what a client sends to unmask
+            site.up += sum(len(site.held[n][n >= self.staying]) for n in (site.number, *site.neighbours))
+
+    def join(self) -> tuple[list[dict[int, bytes]], float]:
+        """Recover seeds of who stayed and mask keys of who did not; scale up the time that was measured."""
+        taken, recovered = 0.0, []
+        for kind, group in enumerate((self.sites[: self.staying], self.sites[self.staying :])):
+            secrets = {site.number: site.mask_key if kind else site.seed for site in group}
+            mine = self.chosen & secrets.keys()
+            for number in mine:
+                holders = [n for n in (number, *self.sites[number].neighbours) if n in self.masked]
+                pieces = [self.sites[n].held[number][kind] for n in holders]
+                secrets[number], ms = timed(lambda pieces=pieces: combine_shares(pieces))
+                taken += ms * len(secrets) / len(mine)
+            recovered.append(secrets)
+        return recovered, taken
+
+    def unmask(self, seeds: dict[int, bytes], mask_keys: dict[int, bytes]) -> np.ndarray:
+        total = [np.zeros_like(self.masked[0])]
+        for vector in self.masked.values():
+            total = parameters_mod(parameters_addition(total, [vector]), MODULUS)
+        shapes = [total[0].shape]
+        for seed in seeds.values():
+            total = parameters_subtraction(total, pseudo_rand_gen(seed, MODULUS, shapes))
+        for number, secret in mask_keys.items():
+            for other in set(self.sites[number].neighbours) & self.masked.keys():
+                key = generate_shared_key(bytes_to_private_key(secret), bytes_to_public_key(self.keys[other][0]))
+                combine = parameters_addition if number > other else parameters_subtraction
+                total = combine(total, pseudo_rand_gen(key, MODULUS, shapes))
+        found = dequantize(parameters_mod(total, MODULUS), CLIP, TARGET)[0]
+        return found - (len(self.masked) - 1) * CLIP
 
 
-def unmask(
-    masked: dict[int, np.ndarray], joined: Joined, sites: list[Site], keys: list[tuple[bytes, bytes]]
-) -> np.ndarray:
-    total = [np.zeros_like(next(iter(masked.values())))]
-    for vector in masked.values():
-        total = parameters_mod(parameters_addition(total, [vector]), MODULUS)
-    shapes = [total[0].shape]
-    for seed in joined.seeds.values():
-        total = parameters_subtraction(total, pseudo_rand_gen(seed, MODULUS, shapes))
-    for number, secret in joined.mask_keys.items():
-        for other in sites[number].neighbours:
-            if other not in masked:
-                continue
-            key = generate_shared_key(bytes_to_private_key(secret), bytes_to_public_key(keys[other][0]))
-            combine = parameters_addition if number > other else parameters_subtraction
-            total = combine(total, pseudo_rand_gen(key, MODULUS, shapes))
-    found = dequantize(parameters_mod(total, MODULUS), CLIP, TARGET)[0]
-    return found - (len(masked) - 1) * CLIP
-
-
-def join(sites: list[Site], masked: dict[int, np.ndarray], chosen: set[int]) -> tuple[Joined, float]:
-    """Recover the secrets; all but those of the chosen are handed over as they are, and their time is scaled up."""
-    taken = 0.0
-    recovered: list[dict[int, bytes]] = []
-    for kind, group in enumerate((sites[: len(masked)], sites[len(masked) :])):
-        secrets = {site.number: site.mask_key if kind else site.seed for site in group}
-        for number in chosen & secrets.keys():
-            holders = [n for n in (number, *sites[number].neighbours) if n in masked]
-            pieces = [sites[n].held[number][kind] for n in holders]
-            secrets[number], ms = timed(lambda pieces=pieces: combine_shares(pieces))
-            taken += ms * len(secrets) / len(chosen & secrets.keys())
-        recovered.append(secrets)
-    return Joined(*recovered), taken
+def charged(site: Site, work: Callable[[], Result]) -> Result:
+    """Do a site's work and put the time on its account."""
+    result, ms = timed(work)
+    site.ms += ms
+    return result
 
 
 def measure(name: str, case: Case, degree: int, dropped: int, shared: int) -> Measurement:
-    data, half = inputs(case), degree // 2
-    everyone = range(case.sites)
-    around = [
-        [j for j in everyone if j != i and min((i - j) % case.sites, (j - i) % case.sites) <= half] for i in everyone
-    ]
-    threshold = (len(around[0]) + 1) // 2 + 1
-    staying = case.sites - dropped
-    chosen = {i for i in everyone if i < shared or staying <= i < staying + shared}
-    sites = [Site(i, around[i], data[i], threshold) for i in everyone]
-    spent, wall = np.zeros(case.sites), Wall()
-
-    keys = []
-    for site in sites:
-        pair, ms = timed(site.setup)
-        keys.append(pair)
-        spent[site.number] += ms
-    inboxes: list[dict[int, bytes]] = [{} for _ in everyone]
-    for site in sites:
-        if site.number in chosen:
-            shares, ms = timed(site.split)
-            spent[site.number] += ms
-        else:  # shares that nobody joins: as long as real ones
-            shares = ([b"\0" * 52] * (len(around[0]) + 1), [b"\0" * len(sites[0].held[0][1])] * (len(around[0]) + 1))
-        sealed, ms = timed(lambda site=site, shares=shares: site.share(shares, keys))
-        spent[site.number] += ms
-        for other, body in sealed.items():
-            inboxes[other][site.number] = body
-    masked = {}
-    for site in sites[:staying]:
-        masked[site.number], ms = timed(lambda site=site: site.mask(inboxes[site.number], keys))
-        spent[site.number] += ms
-        site.up += sum(len(site.held[n][n not in masked]) for n in (site.number, *site.neighbours))
-    joined, joining = join(sites, masked, chosen)
-    found, removing = timed(lambda: unmask(masked, joined, sites, keys))
-    true = data[:staying].sum(axis=0)
-    note = f"{len(around[0]) + 1} shares, threshold {threshold}"
-    partly = shared < case.sites
+    protocol, wall = Protocol(case, degree, dropped, shared), Wall()
+    protocol.exchange_keys()
+    protocol.share()
+    protocol.mask()
+    secrets, joining = protocol.join()
+    found, removing = timed(lambda: protocol.unmask(*secrets))
+    elapsed, staying, partly = wall(), protocol.staying, shared < case.sites
+    exact = np.array_equal(np.rint(found), protocol.data[:staying].sum(axis=0))
+    note = f"{protocol.shares} shares, threshold {protocol.threshold}"
+    if partly:
+        note += f"; {shared} of {case.sites} secrets shared and joined"
     return Measurement(
-        "Flower SecAgg+" + (f", {degree} shares" if degree < case.sites else ""), version("flwr"),
-        name, float(spent[: min(shared, staying)].min()),
-        joining + removing, None if partly else wall(), sites[0].up / case.size,
-        bool(np.array_equal(np.rint(found), true)), extrapolated=partly,
-        note=note + (f"; {shared} of {case.sites} secrets shared and joined" if partly else ""),
-        dropped=dropped,
+        "Flower SecAgg+" + (f", {degree} shares" if degree < case.sites else ""), version("flwr"), name,
+        min(site.ms for site in protocol.sites[: min(shared, staying)]), joining + removing,
+        None if partly else elapsed, protocol.sites[0].up / case.size, bool(exact),
+        extrapolated=partly, note=note, dropped=dropped,
     )  # fmt: skip
 
 

@@ -3,7 +3,8 @@
     python benchmarks/peers/spu_rings.py --case a [--json]
 
 A site splits its vector into shares; the three parties add and open, or (``--case cells``) compare the total with the
-minimum and open only what passes. Compiling is not timed. Aggregator is the CPU time of all three parties together.
+minimum and open only what passes. The ring has 32 bits, which hold every total. Compiling is not timed. Aggregator is
+the CPU time of all three parties together.
 """
 
 from __future__ import annotations
@@ -59,7 +60,7 @@ def together(config: Any, program: Any, shares: list[list[Any]]) -> list[Any]:
 
 def measure(protocol: str, name: str, case: Case) -> Measurement:
     data = inputs(case).astype(np.int32)
-    config = libspu.RuntimeConfig(protocol=getattr(libspu.ProtocolKind, protocol), field=libspu.FieldType.FM64)
+    config = libspu.RuntimeConfig(protocol=getattr(libspu.ProtocolKind, protocol), field=libspu.FieldType.FM32)
     io = spu.Io(PARTIES, config)
     check = name == "cells"
     names = [f"site{k}" for k in range(case.sites)]
@@ -78,7 +79,7 @@ def measure(protocol: str, name: str, case: Case) -> Measurement:
     return Measurement(
         f"SPU {protocol}, 3 parties", spu.__version__, name, min(t for _, t in sent), aggregator, elapsed,
         up / case.size, bool(np.array_equal(answer, true)),
-        note="aggregator: all parties together, in memory" + ("; bytes: sharing only" if check else ""),
+        note="32-bit ring; aggregator: all parties together, in memory" + ("; bytes: sharing only" if check else ""),
     )  # fmt: skip
 
 

@@ -39,17 +39,17 @@ def pack(values: Words, width: int) -> bytes:
     return words.tobytes()
 
 
-def unpack(packed: bytes | memoryview, count: int, width: int, below: int) -> Words:
+def unpack(packed: bytes | memoryview, count: int, width: int) -> Words:
     """Return the `count` values of `packed`.
 
     Raises
     ------
     MessageRejected
-        The length is not exactly right, or a value is not less than `below`.
+        The length is not exactly right.
     """
     if len(packed) != packed_bytes(count, width):
         raise MessageRejected("has the wrong length")
-    words = np.frombuffer(packed, dtype=_WIRE).astype(np.uint64).reshape(width, -1)
+    words = np.frombuffer(packed, dtype=_WIRE).astype(np.uint64, copy=False).reshape(width, -1)
     lanes = np.empty((LANES, words.shape[1]), dtype=np.uint64)
     mask = np.uint64(2**width - 1)
     for lane in range(LANES):
@@ -58,6 +58,4 @@ def unpack(packed: bytes | memoryview, count: int, width: int, below: int) -> Wo
         if shift + width > 64:
             value |= words[word + 1] << np.uint64(64 - shift)
         np.bitwise_and(value, mask, out=lanes[lane])
-    if lanes.size and int(lanes.max()) >= below:
-        raise MessageRejected("holds a number that is no residue of the modulus")
     return lanes.reshape(-1)

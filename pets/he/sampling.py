@@ -43,7 +43,7 @@ def noise(count: int, random: RandomSource) -> NDArray[np.int64]:
     words = random.words(count, np.uint64)
     up = np.bitwise_count(words & _NOISE_MASK)
     down = np.bitwise_count((words >> np.uint64(NOISE_HALVES)) & _NOISE_MASK)
-    return up.astype(np.int64) - down
+    return np.asarray(up.astype(np.int64) - down, dtype=np.int64)
 
 
 def flood(count: int, bits: int, random: RandomSource) -> NDArray[np.int64]:

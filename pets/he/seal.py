@@ -24,6 +24,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import lru_cache
+from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -38,6 +39,7 @@ _LIFT_MODULUS = 2**16  # plaintexts handed to SEAL are small polynomials; -1 is 
 _BATCH = 16  # polynomials in one ciphertext object, SEAL's limit
 _HEADER = struct.Struct("<HBBBBHQ")  # magic, header's size, version major and minor, compression, reserved, size
 _NO_COMPRESSION, _ZSTD = 0, 2
+_LARGEST_HEAD = 256  # bytes that SEAL writes before the coefficients
 
 
 class SealError(PetsError, RuntimeError):
@@ -82,11 +84,13 @@ class Ring:
         """Return up to 16 public polynomials, transformed, to be multiplied. Shape ``(count, primes, n)``."""
         with _errors():
             ciphertext = self._api.Ciphertext()
-            body = b"".join((
-                struct.pack("<4Q", *self._level),
-                struct.pack("<BQQQdQ", 0, len(polynomials), self.dimension, len(self.primes), 1.0, 1),
-                self._array(np.ascontiguousarray(polynomials)),
-            ))
+            body = b"".join(
+                (
+                    struct.pack("<4Q", *self._level),
+                    struct.pack("<BQQQdQ", 0, len(polynomials), self.dimension, len(self.primes), 1.0, 1),
+                    self._array(np.ascontiguousarray(polynomials)),
+                )
+            )
             _load(lambda path: ciphertext.load(self._context, path), self._framed(body), secret=False)
             self._evaluator.transform_to_ntt_inplace(ciphertext)
             return ciphertext
@@ -140,7 +144,7 @@ class Ring:
         if saved is None:
             at = ciphertext.dyn_array().at
             return np.fromiter((at(i) for i in range(count)), np.uint64, count).reshape(shape)
-        return np.frombuffer(_inflate(saved, 8 * count + 256)[-8 * count :], "<u8").astype(np.uint64).reshape(shape)
+        return _inflate(saved, 8 * count).reshape(shape)
 
 
 @lru_cache(maxsize=16)
@@ -212,7 +216,7 @@ def _load(load: Callable[[str], None], content: bytes, *, secret: bool) -> None:
     """Have SEAL load `content`. A secret never reaches a file system."""
     if _has_memory_files():
         with _memory_file() as (descriptor, path):
-            with open(descriptor, "wb", closefd=False) as file:
+            with open(descriptor, "wb", closefd=False) as file:  # write() alone may write a part
                 file.write(content)
             load(path)
         return
@@ -220,9 +224,8 @@ def _load(load: Callable[[str], None], content: bytes, *, secret: bool) -> None:
         raise SealError("a secret polynomial cannot be loaded here: this system has no files in memory")
     with tempfile.TemporaryDirectory(prefix="pets-") as folder:  # mode 0700
         name = Path(folder) / "public"
-        descriptor = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with open(descriptor, "wb") as file:
-            file.write(content)
+        name.touch(mode=0o600)
+        name.write_bytes(content)
         load(str(name))
 
 
@@ -245,26 +248,23 @@ def _version(api: ModuleType) -> tuple[int, int]:
 def _inflater() -> Any:
     """Return the zstd decoder inside TenSEAL's own library, or None where it is not exported."""
     try:
-        import _sealapi_cpp as library
-
-        decode = ctypes.CDLL(library.__file__).ZSTD_decompress
-    except (ImportError, OSError, AttributeError):
+        decode = ctypes.CDLL(import_module("_sealapi_cpp").__file__).ZSTD_decompress
+    except (ImportError, OSError, AttributeError, TypeError):
         return None
     decode.restype = ctypes.c_size_t
     decode.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_char_p, ctypes.c_size_t]
     return decode
 
 
-def _inflate(saved: bytes, largest: int) -> bytes:
-    """Return the body of what SEAL itself has just saved in this process."""
+def _inflate(saved: bytes, length: int) -> Words:
+    """Return the last `length` bytes of what SEAL itself has just saved in this process, as words."""
     compression, size = _HEADER.unpack_from(saved)[4], _HEADER.unpack_from(saved)[6]
     if size != len(saved) or compression not in {_NO_COMPRESSION, _ZSTD}:
         raise SealError("SEAL saved a polynomial in a form that is not known here")
     if compression == _NO_COMPRESSION:
-        return saved[_HEADER.size :]
-    room = ctypes.create_string_buffer(largest)
-    body = saved[_HEADER.size :]
-    written = _inflater()(room, largest, body, len(body))
-    if written > largest:  # zstd returns its error codes as huge sizes
+        return np.frombuffer(saved[-length:], "<u8").astype(np.uint64)
+    room = np.empty(length + _LARGEST_HEAD, dtype=np.uint8)
+    written = _inflater()(room.ctypes.data, room.size, saved[_HEADER.size :], len(saved) - _HEADER.size)
+    if not length <= written <= room.size:  # zstd returns its error codes as huge sizes
         raise SealError("SEAL saved a polynomial that cannot be decompressed")
-    return room.raw[:written]
+    return np.frombuffer(room[written - length : written].tobytes(), "<u8").astype(np.uint64, copy=False)

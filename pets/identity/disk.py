@@ -116,6 +116,17 @@ def file_name(path: object) -> str:
     return str(os.fspath(path))
 
 
+def absolute(path: object) -> str:
+    """Return `path` as text that stays right when the process changes its folder.
+
+    Raises
+    ------
+    KeyFileError
+        It is no path.
+    """
+    return os.path.abspath(file_name(path))
+
+
 def _lock_call() -> Callable[[int], None]:
     if os.name == "nt":
         import msvcrt

@@ -19,12 +19,14 @@ def frame(label: str, *parts: bytes | str | int) -> bytes:
     No two different lists give the same bytes, so a digest or a signature of them speaks about one list only.
     Texts are UTF-8, whole numbers eight bytes, big-endian.
     """
-    encoded = [label.encode()]
-    for part in parts:
-        encoded.append(
-            part.encode() if isinstance(part, str) else part.to_bytes(8, "big") if isinstance(part, int) else part
-        )
+    encoded = (_part(part) for part in (label, *parts))
     return b"".join(len(part).to_bytes(4, "big") + part for part in encoded)
+
+
+def _part(part: bytes | str | int) -> bytes:
+    if isinstance(part, str):
+        return part.encode()
+    return part.to_bytes(8, "big") if isinstance(part, int) else part
 
 
 def check_name(name: object, argument: str = "name") -> str:

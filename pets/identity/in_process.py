@@ -46,7 +46,7 @@ def run_setups(setups: Mapping[str, StudySetup]) -> dict[str, StudyKeys]:
     inboxes: dict[str, dict[str, bytes]] = {name: {} for name in setups}
     keys: dict[str, StudyKeys] = {}
     waiting = list(setups)
-    outgoing = [(name, turn) for name, turn in turns.items()]
+    outgoing = list(turns.items())
     while waiting:
         for sender, turn in outgoing:
             for recipient, body in turn.send.items():

@@ -16,9 +16,11 @@ References
 ----------
 R. Barnes, K. Bhargavan, B. Lipp, C. Wood, "Hybrid Public Key Encryption", RFC 9180, 2022.
 R. Barnes, D. Connolly, "Post-Quantum and Post-Quantum/Traditional Hybrid Algorithms for HPKE", draft-ietf-hpke-pq.
-D. Connolly, P. Schwabe, B. Westerbaan, "X-Wing: general-purpose hybrid post-quantum KEM", draft-connolly-cfrg-xwing-kem;
+D. Connolly, P. Schwabe, B. Westerbaan, "X-Wing: general-purpose hybrid post-quantum KEM",
+    draft-connolly-cfrg-xwing-kem;
     M. Barbosa et al., IACR Communications in Cryptology 1(1), 2024 (proof: IND-CCA if either part is secure).
-M. Ounsworth et al., "Composite ML-DSA for use in X.509", draft-ietf-lamps-pq-composite-sigs (both halves over one prefix).
+M. Ounsworth et al., "Composite ML-DSA for use in X.509", draft-ietf-lamps-pq-composite-sigs (both halves sign
+    one message with one prefix).
 """
 
 from __future__ import annotations

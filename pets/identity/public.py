@@ -9,12 +9,16 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Self
 
+from pets.config import parse_toml
 from pets.errors import BadSignature, ConfigError, InvalidArgument
 from pets.identity import primitives
 from pets.identity.encoding import check_bytes, check_name, frame, from_base64, to_base64
 
 FINGERPRINT_BITS = 160
 """Length of a fingerprint. To find other keys with a given fingerprint takes 2**160 trials (2**80 quantum ones)."""
+
+FORMAT = "pets public identity 1"
+MAX_BYTES = 16 * 2**10
 
 _KEYS = {
     "ed25519": primitives.ED25519_PUBLIC,
@@ -72,8 +76,7 @@ class PublicIdentity:
 
         Two people who compare it over the telephone know that they hold the same name and the same keys.
         """
-        letters = base64.b32encode(self.digest[: FINGERPRINT_BITS // 8]).decode("ascii")
-        return "-".join(letters[i : i + 4] for i in range(0, len(letters), 4))
+        return spelled(self.digest)
 
     @cached_property
     def _verifier(self) -> primitives.VerifyingKey:
@@ -103,6 +106,24 @@ class PublicIdentity:
         """
         return primitives.seal(self.hpke, check_bytes(plaintext, None, "plaintext"), sealing_info(self, context))
 
+    def to_toml(self) -> str:
+        """Return the document to send to others."""
+        import tomli_w
+
+        head = (
+            f"# Public keys of {self.name} for pets. Not secret. Whoever receives this compares the fingerprint with\n"
+            f"# {self.name} over the telephone before using it.\n"
+        )
+        return head + tomli_w.dumps({"format": FORMAT} | self.to_dict())
+
+    @classmethod
+    def from_toml(cls, text: str | bytes) -> Self:
+        """Return the identity in a document; see :meth:`from_dict`."""
+        data = parse_toml(text, max_bytes=MAX_BYTES)
+        if data.pop("format", None) != FORMAT:
+            raise ConfigError("format", f'must be "{FORMAT}"', "Give the file that ends in .public.toml.")
+        return cls.from_dict(data)
+
     def to_dict(self) -> dict[str, str]:
         """Return name and keys as plain data, keys in Base64, with the fingerprint for the reader's eye."""
         keys = {key: to_base64(getattr(self, key)) for key in _KEYS}
@@ -128,6 +149,12 @@ class PublicIdentity:
         if data["fingerprint"] != found.fingerprint:
             raise ConfigError("fingerprint", "is not that of name and keys", "Ask for the file again, and compare.")
         return found
+
+
+def spelled(digest: bytes) -> str:
+    """Return the first 160 bits of a digest as eight groups of four letters and digits 2 to 7."""
+    letters = base64.b32encode(digest[: FINGERPRINT_BITS // 8]).decode("ascii")
+    return "-".join(letters[i : i + 4] for i in range(0, len(letters), 4))
 
 
 def signed_message(signer: PublicIdentity, statement: bytes, context: str) -> bytes:

@@ -12,7 +12,7 @@ from pets.config import parse_toml, read_file, write_atomic
 from pets.config.files import as_path
 from pets.errors import ConfigError, InvalidArgument, UnknownParty, did_you_mean
 from pets.identity.encoding import frame
-from pets.identity.public import PublicIdentity
+from pets.identity.public import PublicIdentity, spelled
 
 FORMAT = "pets roster 1"
 MAX_PARTIES = 1000
@@ -65,9 +65,12 @@ class Roster(Mapping[str, PublicIdentity]):
     @cached_property
     def digest(self) -> bytes:
         """SHA-256 over all names and keys, 32 bytes; equal only for equal rosters."""
-        return hashlib.sha256(
-            frame("pets roster v1", *(member.digest for member in self._parties.values()))
-        ).digest()
+        return hashlib.sha256(frame("pets roster v1", *(member.digest for member in self._parties.values()))).digest()
+
+    @property
+    def fingerprint(self) -> str:
+        """The first 160 bits of :attr:`digest`: one code to compare, for all names and keys at once."""
+        return spelled(self.digest)
 
     def with_party(self, party: PublicIdentity) -> Self:
         """Return a roster with one party more.

@@ -137,8 +137,8 @@ class Identity(Unpicklable):
         KeyFileError
             The file exists or cannot be written. Nothing is ever overwritten.
         """
-        from pets.identity.key_file import render
         from pets.identity.disk import create
+        from pets.identity.key_file import render
 
         create(path, render(self.public, self._seed(), passphrase))
 
@@ -152,7 +152,7 @@ class Identity(Unpicklable):
             The file is missing, damaged, of another format, readable by others than its owner, or the
             passphrase is missing or wrong.
         """
-        from pets.identity.key_file import parse
         from pets.identity.disk import read_secret
+        from pets.identity.key_file import parse
 
         return parse(cls, path, read_secret(path), passphrase)

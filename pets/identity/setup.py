@@ -252,8 +252,8 @@ class StudySetup(Unpicklable):
             raise SetupFailed("the sealed keys", f"{name!r} signed other prekeys than those that I was shown", name)
         if hashlib.sha256(envelope.sealed).digest() != envelope.digests[index]:
             raise SetupFailed("the sealed keys", f"what came in the name of {name!r} is not what it signed", self._hub)
-        secret = None if self._prekey is None else self._prekey.open(
-            envelope.sealed, self._info(name, self._identity.name)
+        secret = (
+            None if self._prekey is None else self._prekey.open(envelope.sealed, self._info(name, self._identity.name))
         )
         if secret is None or len(secret) != KEY:
             raise SetupFailed("the sealed keys", f"what {name!r} sealed and signed does not open", name)

@@ -117,7 +117,7 @@ class StudyKeys(Unpicklable):
         with self._lock:
             if self._path is not None:
                 raise KeyFileError(path, "would be a second copy of keys that live in a file", "Move that file.")
-            target = os.path.abspath(disk.file_name(path))  # noqa: PTH100 - the name must survive a change of folder
+            target = disk.absolute(path)
             disk.create(target, render_links(self._identity, self._roster, self._links))
             self._path = target
 
@@ -130,7 +130,7 @@ class StudyKeys(Unpicklable):
         KeyFileError
             The file is missing, damaged, open to others, or belongs to another identity or roster.
         """
-        target = os.path.abspath(disk.file_name(path))  # noqa: PTH100 - the name must survive a change of folder
+        target = disk.absolute(path)
         keys = cls(identity, roster, read_links(target, identity, roster))
         keys._path = target
         return keys

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pets.mpc.additive_sharing import AdditiveSharing
 from pets.mpc.masked_sum import MaskedSum
+from pets.mpc.shamir_sharing import ShamirSharing
 
-__all__ = ["MaskedSum"]
+__all__ = ["AdditiveSharing", "MaskedSum", "ShamirSharing"]

@@ -48,8 +48,9 @@ _MAX_REDRAWS = 64
 
 def add(left: Elements, right: Elements, out: Elements | None = None) -> Elements:
     """Return ``left + right``, in `out` if given (it may be one of the two)."""
-    sums = np.add(left, right, out=out)
-    return np.minimum(sums, sums - _P, out=sums)
+    sums: Elements = np.add(left, right, out=out)
+    np.minimum(sums, sums - _P, out=sums)
+    return sums
 
 
 def total(rows: Sequence[Elements]) -> Elements:
@@ -124,7 +125,9 @@ def from_signed(values: NDArray[np.int64]) -> Elements:
     if values.size and (values.max() > LARGEST or values.min() < -LARGEST):
         raise InvalidArgument("values", "has a magnitude above 2**60 - 1", "Declare a smaller bound or scale.")
     words = values.view(np.uint64)
-    return np.minimum(words, words + _P)  # a negative word is near 2**64, and adding p wraps it to p - |v|
+    # A negative word is near 2**64, and adding p wraps it to p - |v|.
+    residues: Elements = np.minimum(words, words + _P)
+    return residues
 
 
 def to_signed(elements: Elements) -> NDArray[np.int64]:
@@ -181,7 +184,8 @@ def _block_product(left: NDArray[np.float64], columns: Elements) -> Elements:
         sums = pairs[0] if len(pairs) == 1 else sum(pairs[1:], pairs[0])
         result += _rotate(sums.astype(np.uint64), _ROTATIONS[weight])
     result = (result & _P) + (result >> _EXPONENT)
-    return np.minimum(result, result - _P, out=result)
+    np.minimum(result, result - _P, out=result)
+    return result
 
 
 def _rotate(sums: Elements, bits: int) -> Elements:

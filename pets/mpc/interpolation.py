@@ -109,7 +109,7 @@ def wrong_points(points: tuple[int, ...], shares: Elements, threshold: int) -> t
             raise SharesDisagree(f"more than {capacity} of {len(points)} shares are wrong")
         kept = [i for i, x in enumerate(points) if x not in wrong]
         remaining = tuple(points[i] for i in kept)
-        suspicious = suspicious[solve(remaining, shares[np.ix_(kept, suspicious)], threshold)[1]]
+        suspicious = suspicious[solve(remaining, shares[:, suspicious][kept], threshold)[1]]
     return tuple(sorted(wrong))
 
 

@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pets.errors import MessageRejected
+from pets.errors import MessageRejected, ProtocolAbort
 from pets.mpc import field
 from pets.mpc import masked_messages as layout
 from pets.mpc.faults import SharesDisagree
 from pets.mpc.prg import add_mask, keystream
 from pets.mpc.ring import Ring
-from pets.mpc.shamir import reconstruct_secrets
+from pets.mpc.shamir import LIMBS, reconstruct_secrets
 from pets.session import Context, Evidence, Outcome, Turn
 
 _AT_ONCE = 1_000_000
@@ -93,13 +93,12 @@ class MaskedServer:
         self._active = self._present(bodies)
         size = self.context.spec.size
         batch = max(_AT_ONCE // max(size, 1), 1)
+        for name in self._active:
+            if len(bodies[name]) != self.ring.packed_size(size):
+                raise self.context.abort("a masked vector has the wrong length", name)
         for start in range(0, len(self._active), batch):
             names = self._active[start : start + batch]
-            try:
-                vectors = self.ring.unpack([bodies[name] for name in names], size)
-            except MessageRejected as error:
-                raise self.context.abort(f"a masked vector {error.problem}") from None
-            for vector in vectors:
+            for vector in self.ring.unpack([bodies[name] for name in names], size):
                 self._total += vector
         for name in self._active:
             self._sent[name] = bodies[name]
@@ -138,7 +137,16 @@ class MaskedServer:
             self._remove_pair_masks(name, secrets[name])
         mask = self._total.dtype.type((1 << self.ring.bits) - 1)
         total = self.context.spec.decode((self._total & mask).astype(np.uint64))
+        self._check_range(total)
         return Turn(result=Outcome(total, self._active), done=True)
+
+    def _check_range(self, total: NDArray[np.int64]) -> None:
+        """A site's mask that does not cancel, or a value outside its bounds, leaves most totals an impossible one."""
+        spec = self.context.spec
+        weight = sum(spec.weight(name) for name in self._active)
+        low, high = spec.least * weight - spec.noise_bound, spec.upper * weight + spec.noise_bound
+        if len(total) and (int(total.min()) < low or int(total.max()) > high):
+            raise self.context.abort("the total is impossible under the declared bounds; some site broke the protocol")
 
     def _recover(self, helping: tuple[str, ...], owners: list[str], bodies: Mapping[str, bytes]) -> dict[str, bytes]:
         columns = len(owners) * layout.SHARE // field.ELEMENT_BYTES
@@ -151,10 +159,26 @@ class MaskedServer:
         points = [self.place[name] + 1 for name in helping]
         try:
             secrets = reconstruct_secrets(points, np.stack(rows), self.threshold)
-        except SharesDisagree as error:
-            liars = [self.sites[point - 1] for point in error.suspects]
-            raise self.context.abort("shares do not agree", liars[0] if len(liars) == 1 else None) from None
+        except SharesDisagree:
+            raise self._disagreement(helping, owners, np.stack(rows)) from None
         return dict(zip(owners, secrets, strict=True))
+
+    def _disagreement(self, helping: tuple[str, ...], owners: list[str], shares: NDArray[np.uint64]) -> ProtocolAbort:
+        """Name who is at fault if that is certain: a wrong share may be its bearer's fault, or of who had dealt it."""
+        points = [self.place[name] + 1 for name in helping]
+        found = []
+        for number, owner in enumerate(owners):
+            try:
+                reconstruct_secrets(points, shares[:, LIMBS * number : LIMBS * (number + 1)], self.threshold)
+            except SharesDisagree as error:
+                found += [(owner, self.sites[point - 1]) for point in error.suspects] or [(owner, "")]
+        own = {owner for owner, bearer in found if owner == bearer}
+        if len(own) == 1:
+            return self.context.abort("its share of its own secret contradicts the others", own.pop())
+        owner, bearer = found[0] if found else ("", "")
+        if bearer:
+            return self.context.abort(f"the share of the secret of {owner!r} that {bearer!r} gave is wrong: one is at fault")
+        return self.context.abort(f"the shares of the secret of {owner!r} contradict each other")
 
     def _check(self, name: str, secret: bytes, expected: bytes) -> None:
         if layout.digest(self.context.spec.id, secret) != expected:

@@ -14,12 +14,11 @@ from pets.guarantee import InputPrivacy
 from pets.mpc import masked_messages as layout
 from pets.mpc.masked_server import MaskedServer
 from pets.mpc.masked_site import MaskedSite
+from pets.mpc.membership import FEWEST_EXACT, checked_least, require_enough
 from pets.mpc.ring import Ring
 from pets.noise import NoNoise
 from pets.query import BoundQuery
 from pets.session import SERVER, Context, Party, Spec
-
-_FEWEST_EXACT = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,12 +60,11 @@ class MaskedSum:
     kind: ClassVar[str] = "masked_sum"
     keyed: ClassVar[bool] = True
     stages: ClassVar[tuple[str, ...]] = ("shares", "input", "consent", "unmask")
-    min_sites: int = _FEWEST_EXACT
+    min_sites: int = FEWEST_EXACT
     threshold: int | None = None
 
     def __post_init__(self) -> None:
-        if isinstance(self.min_sites, bool) or not isinstance(self.min_sites, int) or self.min_sites < 2:
-            raise InvalidArgument("min_sites", "must be an integer of 2 or more")
+        checked_least(self.min_sites)
         given = self.threshold
         if given is not None and (isinstance(given, bool) or not isinstance(given, int) or given < 2):
             raise InvalidArgument("threshold", "must be an integer of 2 or more, or left out")
@@ -107,14 +105,7 @@ class MaskedSum:
         PairingRefused
             The sites are too few to hide in a sum, or the threshold does not fit their number.
         """
-        count = len(spec.sites)
-        if count < 2 or (count < _FEWEST_EXACT and not spec.noise):
-            raise PairingRefused(
-                f"with {count} sites an exact total tells a site the other's table by subtraction. "
-                "Add a site, or put the noise inside the sum with noise_at='sites'."
-            )
-        if count < self.min_sites:
-            raise PairingRefused(f"the sum needs at least {self.min_sites} sites and {count} take part")
+        require_enough(spec, self.min_sites)
         self._threshold(spec)
         return (*spec.sites, SERVER)
 
@@ -134,6 +125,15 @@ class MaskedSum:
         if values is None:
             return MaskedServer(context, threshold, self.min_sites)
         return MaskedSite(context, values, threshold, self.min_sites)
+
+    @property
+    def hidden_range(self) -> None:
+        """Nothing is hidden by the protocol: all cells of the total are opened."""
+        return None
+
+    def fewest_sites(self, spec: Spec) -> int:
+        """Return the fewest sites that a total can be over."""
+        return max(self._threshold(spec), self.min_sites)
 
     def largest_message(self, spec: Spec) -> int:
         """Return the size of a masked vector, or of a deposit where there are few values."""

@@ -34,6 +34,7 @@ from pets.mpc.faults import SharesDisagree
 from pets.mpc.field import Elements, RandomBytes
 
 MAX_PARTIES = 512
+MIN_THRESHOLD = 2
 SECRET_BYTES = 32
 LIMBS = 5
 """A secret of 32 bytes is five elements of 52 bits, the last of 48; its share is as long: 40 bytes."""
@@ -69,7 +70,7 @@ def share(values: NDArray[np.int64], parties: int, threshold: int, random: Rando
     parties
         2 to 512.
     threshold
-        1 to `parties`: how many shares give the values; one fewer gives nothing.
+        2 to `parties`: how many shares give the values; one fewer gives nothing.
     random
         ``random(n)`` returns `n` uniform bytes that are used nowhere else. About
         ``8 * (threshold - 1)`` per value are taken.
@@ -95,8 +96,10 @@ def share_elements(elements: Elements, parties: int, threshold: int, random: Ran
     """Share field elements; parameters, result and errors as for :func:`share`."""
     if not 2 <= parties <= MAX_PARTIES:
         raise InvalidArgument("parties", f"must be 2 to {MAX_PARTIES}")
-    if not 1 <= threshold <= parties:
-        raise InvalidArgument("threshold", "must be between 1 and the number of parties")
+    if not MIN_THRESHOLD <= threshold <= parties:
+        raise InvalidArgument(
+            "threshold", "must be between 2 and the number of parties", "One share would be the value."
+        )
     shares = np.empty((parties, len(elements)), dtype=np.uint64)
     step = max(_BLOCK // threshold, 64)
     for start in range(0, len(elements), step):
@@ -211,7 +214,7 @@ def _differences(elements: Elements, threshold: int, random: RandomBytes) -> Ele
     """Return the forward differences at 0, shape ``(threshold, n)``: the elements, then uniform ones."""
     table = np.empty((threshold, len(elements)), dtype=np.uint64)
     table[0] = elements
-    table[1:] = field.uniform(random, (threshold - 1) * len(elements)).reshape(threshold - 1, -1)
+    table[1:] = field.uniform(random, (threshold - 1) * len(elements)).reshape(threshold - 1, len(elements))
     return table
 
 
@@ -219,8 +222,7 @@ def _tabulate(differences: Elements, shares: Elements) -> None:
     """Fill row ``x - 1`` of `shares` with the polynomial's value at `x`, by additions."""
     lower, upper = differences[:-1], differences[1:]
     for row in shares:
-        if len(lower):
-            field.add(lower, upper, out=lower)  # in place: numpy reads overlapping operands as if copied
+        field.add(lower, upper, out=lower)  # numpy reads operands that overlap the output as if copied before
         row[:] = differences[0]
 
 
@@ -239,8 +241,8 @@ def _checked(points: Sequence[int], shares: Elements, threshold: int) -> tuple[i
         raise InvalidArgument("points", f"must be integers from 1 to {MAX_PARTIES}")
     if len(set(checked)) != len(checked):
         raise InvalidArgument("points", "repeat a party")
-    if not 1 <= threshold <= len(checked):
-        raise InvalidArgument("threshold", "must be at least 1 and at most the number of shares given")
+    if not MIN_THRESHOLD <= threshold <= len(checked):
+        raise InvalidArgument("threshold", "must be at least 2 and at most the number of shares given")
     if not isinstance(shares, np.ndarray) or shares.dtype != np.uint64 or shares.ndim != 2:
         raise InvalidArgument("shares", "must be a two-dimensional uint64 array")
     if len(shares) != len(checked) or (shares.size and shares.max() >= field.MODULUS):

@@ -133,8 +133,7 @@ class BoundQuery:
             raise InvalidArgument(
                 "query", f"would need {self.size:,} cells", f"The limit is {MAX_CELLS:,} cells in all."
             )
-        worst = max((max(abs(block.lower), abs(block.upper)) for block in self.blocks), default=1)
-        if worst * MAX_ROWS > 1 << 61:
+        if self.largest > 1 << 61:
             raise RangeOverflow(
                 f"sums over {MAX_ROWS:,} rows at the declared bounds could leave 64 bits. "
                 "Declare tighter bounds or a coarser resolution."
@@ -154,6 +153,16 @@ class BoundQuery:
     def size(self) -> int:
         """Number of integers in the tally."""
         return sum(block.size for block in self.blocks)
+
+    @cached_property
+    def largest(self) -> int:
+        """Largest absolute value that a cell of one site's tally can have."""
+        return MAX_ROWS * max((max(abs(block.lower), abs(block.upper)) for block in self.blocks), default=1)
+
+    @property
+    def signed(self) -> bool:
+        """Whether a cell of the tally can be negative."""
+        return any(block.lower < 0 for block in self.blocks)
 
     @cached_property
     def sensitivities(self) -> tuple[Sensitivity, ...]:

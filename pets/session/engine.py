@@ -18,7 +18,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 from numpy.typing import NDArray
 
-from pets.errors import InvalidArgument, MessageRejected, PetsError, ProtocolAbort
+from pets.errors import InvalidArgument, JournalError, MessageRejected, PetsError, ProtocolAbort
 from pets.session import journal as log
 from pets.session.journal import Journal, NoJournal
 from pets.session.keys import Keys
@@ -78,7 +78,12 @@ class Session:
     Raises
     ------
     InvalidArgument
-        `me` is no party of this session, or a site brings no values.
+        `me` is no party of this session, a site brings no values or values of another form than the spec says, or
+        the journal is of another session.
+    JournalError
+        What the journal holds does not fit the keys.
+    ProtocolAbort
+        The journal is of a session that had stopped already.
     """
 
     def __init__(
@@ -95,8 +100,7 @@ class Session:
         self.parties = aggregator.parties(spec)
         if me not in self.parties:
             raise InvalidArgument("me", f"{me!r} takes no part in this session")
-        if (me in spec.sites) != (values is not None):
-            raise InvalidArgument("values", f"must be given for a site and for nobody else; this is {me!r}")
+        _check_values(spec, me, values)
         self._place = {name: place for place, name in enumerate(self.parties)}
         self._limit = aggregator.largest_message(spec)
         self._stages = aggregator.stages
@@ -111,11 +115,13 @@ class Session:
         self._turns = 0
         self._turn = Turn()
         self._failed: PetsError | None = None
+        self._handed = 0
         self.sent: list[Message] = []
         past = self._past()
         seed, stored = self._begin(past, values)
         kept = {event[1].decode(): event[2] for event in past if event[0] == log.KEEP}
-        keep: Callable[[str, bytes], None] = lambda name, value: self._journal.append(log.KEEP, name.encode(), value)
+        lasting = self._journal  # also while the past is replayed: it may have ended before this was written
+        keep: Callable[[str, bytes], None] = lambda name, value: lasting.append(log.KEEP, name.encode(), value)
         self.context = Context(spec, me, self.parties, keys, seed, kept=kept, keep=keep)
         self._party = aggregator.party(self.context, stored)
         self._replay(past)
@@ -132,10 +138,10 @@ class Session:
         ProtocolAbort
             The protocol cannot go on; the session is over, and says so again at each further call.
         MessageRejected
-            Some bytes are no authentic message of this session. They were ignored and the session stands unchanged;
-            messages before them in `inbox` were read.
+            Some bytes are no authentic message of this session. They were ignored, all others in `inbox` were read:
+            what there is to send now comes with the next step.
         """
-        before = len(self.sent)
+        rejected: MessageRejected | None = None
         with self._failing():
             if self._turns == 0:
                 self._take(self._party.start)
@@ -143,9 +149,11 @@ class Session:
                 try:
                     self._accept(message.body)
                 except MessageRejected as error:
-                    raise MessageRejected(error.problem, self.stage) from None
+                    rejected = rejected or MessageRejected(error.problem, self.stage)
             self._go_on()
-        return self._step(before)
+        if rejected is not None:
+            raise rejected
+        return self._step()
 
     def timeout(self) -> Step:
         """Give up waiting: those who are late are treated as dropped out, for good.
@@ -155,14 +163,13 @@ class Session:
         ProtocolAbort
             The protocol cannot go on without them.
         """
-        before = len(self.sent)
         with self._failing():
             if self._turns == 0:
                 self._take(self._party.start)
             elif not self._turn.done:
                 self._journal.append(log.TIMEOUT)
                 self._give_up()
-        return self._step(before)
+        return self._step()
 
     def transcript(self) -> Transcript:
         """Return the record of what was sent and accepted so far; it holds no secret."""
@@ -178,17 +185,18 @@ class Session:
 
     # ------------------------------------------------------------------------------------ turns
 
-    def _step(self, before: int) -> Step:
+    def _step(self) -> Step:
+        handed, self._handed = self._handed, len(self.sent)
         waiting = frozenset() if self._turn.done else frozenset(name for name in self._turn.expect if self._lacks(name))
-        return Step(tuple(self.sent[before:]), waiting, self._turn.result, self._turn.done)
+        return Step(tuple(self.sent[handed:]), waiting, self._turn.result, self._turn.done)
 
-    def _take(self, turn: Callable[[], Turn]) -> None:
+    def _take(self, turn: Callable[[], Turn], sender: str | None = None) -> None:
         self._turns += 1
         self.context.stage = self.stage
         try:
             self._turn = turn()
         except MessageRejected as error:
-            raise ProtocolAbort(self.stage, f"an authentic message {error.problem}") from None
+            raise ProtocolAbort(self.stage, f"an authentic message {error.problem}", sender) from None
         for recipient, body in self._turn.send.items():
             self._send(recipient, body, sealed=self._turn.sealed)
         self._record.evidence.extend(self._turn.evidence)
@@ -196,7 +204,8 @@ class Session:
     def _go_on(self) -> None:
         while not self._turn.done and not any(self._lacks(name) for name in self._turn.expect - self._gone):
             bodies = {name: self._next(name) for name in self._turn.expect - self._gone}
-            self._take(lambda bodies=bodies: self._party.advance(bodies))  # type: ignore[misc]
+            sender = next(iter(bodies)) if len(bodies) == 1 else None
+            self._take(lambda bodies=bodies: self._party.advance(bodies), sender)  # type: ignore[misc]
 
     def _give_up(self) -> None:
         self._gone |= {name for name in self._turn.expect if self._lacks(name)}
@@ -293,10 +302,12 @@ class Session:
             content = b"" if values is None else values.astype("<i8").tobytes()
             self._journal.append(log.START, self.spec.id, self.me.encode(), seed, content)
             return seed, values
-        kind, session, me, seed, content = past[0]
-        if kind != log.START or session != self.spec.id or me != self.me.encode():
+        kind, *rest = past[0]
+        if kind != log.START or len(rest) != 4 or rest[:2] != [self.spec.id, self.me.encode()]:
             raise InvalidArgument("journal", "is of another session or party", "Give each session a journal of its own.")
-        return seed, None if values is None else np.frombuffer(content, dtype="<i8").astype(np.int64)
+        stored = None if values is None else np.frombuffer(rest[3], dtype="<i8").astype(np.int64)
+        _check_values(self.spec, self.me, stored)
+        return rest[2], stored
 
     def _replay(self, past: list[tuple[bytes, ...]]) -> None:
         """Go through what happened before, without writing it again."""
@@ -310,6 +321,8 @@ class Session:
                     self.step([Message("", self.me, event[1])])
                 elif event[0] == log.TIMEOUT:
                     self.timeout()
+        except MessageRejected as error:
+            raise JournalError(f"the journal does not fit the keys of this session: a message {error.problem}") from None
         finally:
             self._journal = live
 
@@ -339,6 +352,15 @@ class _Failing:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
         if isinstance(error, PetsError) and not isinstance(error, MessageRejected):
             self.session.failed(error)
+
+
+def _check_values(spec: Spec, me: str, values: NDArray[np.int64] | None) -> None:
+    if (me in spec.sites) != (values is not None):
+        raise InvalidArgument("values", f"must be given for a site and for nobody else; this is {me!r}")
+    if values is None:
+        return
+    if not isinstance(values, np.ndarray) or values.dtype != np.int64 or values.shape != (spec.size,):
+        raise InvalidArgument("values", f"must be an int64 array of {spec.size:,} values, as the spec says")
 
 
 def _nonce(sequence: int) -> bytes:

@@ -141,10 +141,10 @@ class InProcess:
                     arriving[delivered.recipient].append(delivered)
 
     def _time_out(self, arriving: defaultdict[str, list[Message]]) -> None:
-        """Nothing moves: those who wait for somebody who is gone give up waiting, the collector first."""
+        """Nothing moves: whoever waits for nobody but those who are gone gives up first, the collector before others."""
         late = [name for name in self.parties if name not in self.dropped and self.waiting.get(name)]
-        stuck = [name for name in late if self.waiting[name] & self.dropped] or late
-        for name in sorted(stuck, key=lambda name: name != SERVER)[:1]:
+        late.sort(key=lambda name: (not self.waiting[name] <= self.dropped, name != SERVER))
+        for name in late[:1]:
             self._deliver(self._timed(name, self.sessions[name].timeout), name, arriving)
         if not late:
             raise ProtocolAbort("end", "all messages were delivered and there is no total")

@@ -11,12 +11,13 @@ from typing import Protocol
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 
-from pets.errors import JournalError
+from pets.errors import InvalidArgument, JournalError
 
 START, KEEP, RECEIVED, TIMEOUT = b"S", b"K", b"R", b"T"
 _MAGIC = b"pets-journal-1\x00\x00"
 _LENGTH = struct.Struct("<I")
 _NONCE = 12
+_KEY = 32
 
 
 class Journal(Protocol):
@@ -58,11 +59,18 @@ class SealedJournal:
     Raises
     ------
     JournalError
-        The file is no journal, was made under another key, or was altered.
+        The file is no journal, was made under another key, was altered, or is in use by another process.
+
+    Notes
+    -----
+    A file that was cut between two records cannot be told from one whose process was killed there. So never restore
+    a journal from a backup: a site that forgot what it had answered could be asked again.
     """
 
     def __init__(self, path: str | os.PathLike[str], key: bytes) -> None:
         self.path = Path(path)
+        if len(key) != _KEY:
+            raise InvalidArgument("key", f"must be {_KEY} bytes")
         self._cipher = ChaCha20Poly1305(key)
         self._past: list[tuple[bytes, ...]] = []
         flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_CLOEXEC", 0)
@@ -71,18 +79,23 @@ class SealedJournal:
         except OSError as error:
             raise JournalError(f"{self.path.name} cannot be opened: {error.strerror}") from None
         self._salt, self._count = b"", 0
-        self._load()
+        try:
+            _lock(self._file, self.path.name)
+            self._load()
+        except JournalError:
+            os.close(self._file)
+            raise
 
     def _load(self) -> None:
         data = self.path.read_bytes()
+        if not data.startswith(_MAGIC[: len(data)]):
+            raise JournalError(f"{self.path.name} is not a journal of a session")
         if len(data) < len(_MAGIC) + 16:
             os.ftruncate(self._file, 0)
             self._salt = os.urandom(16)
             self._write(_MAGIC + self._salt)
             _sync_folder(self.path.parent)
             return
-        if not data.startswith(_MAGIC):
-            raise JournalError(f"{self.path.name} is not a journal of a session")
         self._salt = data[len(_MAGIC) : len(_MAGIC) + 16]
         offset = len(_MAGIC) + 16
         while offset < len(data):
@@ -138,6 +151,18 @@ class SealedJournal:
     def close(self) -> None:
         """Close the file."""
         os.close(self._file)
+
+
+def _lock(handle: int, name: str) -> None:
+    """Keep a second process out: two that go on from one journal could give two different answers."""
+    try:
+        import fcntl
+    except ImportError:  # pragma: no cover - Windows
+        return
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        raise JournalError(f"{name} is in use by another process") from None
 
 
 def _split(plain: bytes) -> tuple[bytes, ...]:

@@ -87,7 +87,7 @@ class Spec:
             raise RangeOverflow("the noise could leave 63 bits. Ask for less noise, or a coarser resolution.")
         if self.bound is None:
             # Half for either sign; a given lower bound only narrows it.
-            object.__setattr__(self, "bound", (_LARGEST - self.noise_bound) // self.total_weight)
+            object.__setattr__(self, "bound", self.largest_bound(self.total_weight, self.noise_bound))
         _check_integer("bound", self.bound, least=0)
         if self.lower is None:
             object.__setattr__(self, "lower", -self.upper)
@@ -99,6 +99,11 @@ class Spec:
                 f"totals over {len(self.sites)} sites could leave 63 bits at the declared bounds. "
                 "Declare tighter bounds or a coarser resolution."
             )
+
+    @staticmethod
+    def largest_bound(total_weight: int, noise_bound: int) -> int:
+        """Return the largest bound of one site under which totals keep within 63 bits."""
+        return max(_LARGEST - noise_bound, 0) // total_weight
 
     @property
     def upper(self) -> int:

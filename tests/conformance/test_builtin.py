@@ -180,7 +180,7 @@ class Forgets(pets.Plain):
         inner = super().party(context, values)
         if values is not None:
             return inner
-        return Altered(inner, lambda turn, bodies: inner.advance({n: b for n, b in bodies.items() if n != "A"}))
+        return Altered(inner, lambda turn, bodies: inner.advance(bodies | {"A": bytes(len(bodies["A"]))}))
 
 
 class SaysItHides(pets.Plain):

@@ -102,7 +102,7 @@ class _Number:
 
     def mean(self, work: int) -> tuple[int, int]:
         """Return bounds of ``2**work`` times the mean."""
-        lows, highs, beyond = self.slices.masses(work, smallest=1)
+        lows, highs, beyond = self.slices.masses(work, smallest=2)  # no upper bound is below 1
         twice = 2 * self.shape
         low = sum(lows) * twice.numerator // twice.denominator
         return low, -(-(sum(highs) + beyond) * twice.numerator // twice.denominator)

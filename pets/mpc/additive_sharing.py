@@ -1,0 +1,172 @@
+"""Secure sums by additive shares: one member of the committee gets the difference, all others a seed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import reduce
+from operator import add
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pets.error_model import ErrorModel
+from pets.errors import MessageRejected
+from pets.guarantee import InputPrivacy
+from pets.mpc.committee import STAGES, CommitteeCollector, CommitteeMember
+from pets.mpc.membership import Members, all_parties, checked_least, checked_members, member_names, require_enough
+from pets.mpc.prg import add_mask
+from pets.mpc.ring import Ring
+from pets.noise import NoNoise
+from pets.query import BoundQuery
+from pets.session import Context, Party, Spec
+
+_SEED = 32
+
+
+@dataclass(frozen=True, slots=True)
+class AdditiveSharing:
+    """Each site splits its values into shares that add up to them modulo 2**w, one for each computing party.
+
+    All shares but one are the keystreams of 32-byte seeds, so a site sends little more than its values' own size. Which
+    party gets the whole vector goes round from site to site, which spreads the load.
+
+    Parameters
+    ----------
+    servers
+        How many parties compute, two or more (they are then called ``helper-1``, ``helper-2``, ...); or their names,
+        which may be those of sites.
+    min_sites
+        Fewest sites that a sum may be over. Three or more, or two when noise is inside the sum.
+
+    Raises
+    ------
+    InvalidArgument
+        A number or a name is out of range.
+
+    Guarantee
+    ---------
+    All computing parties but one, together with the collector and any number of sites, learn the total of the other
+    sites and nothing else; they may deviate in any way as far as privacy is concerned, since without the last party's
+    shares theirs are uniform. One that deviates can make the total wrong. All of them must stay to the end; sites may
+    drop out. Computational: AES-256 as a pseudorandom generator.
+
+    References
+    ----------
+    D. Bogdanov, S. Laur, J. Willemson, "Sharemind", ESORICS 2008 (additive sharing in a ring).
+    H. Corrigan-Gibbs, D. Boneh, "Prio", NSDI 2017, section 4 (shares compressed to seeds).
+    """
+
+    kind: ClassVar[str] = "additive_sharing"
+    keyed: ClassVar[bool] = True
+    stages: ClassVar[tuple[str, ...]] = STAGES
+    servers: Members = 3
+    min_sites: int = 3
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "servers", checked_members(self.servers, "servers", 2))
+        checked_least(self.min_sites)
+
+    def guarantee(self, query: BoundQuery) -> InputPrivacy:
+        """Return who sees no site's tally, and on which assumption."""
+        del query
+        return InputPrivacy(
+            "additive secret sharing",
+            ("the collecting server", "any computing party", "the other sites", "an eavesdropper, also a later quantum one"),
+            "at least one computing party keeps its shares to itself, and AES-256 and the key agreement hold",
+        )
+
+    def error(self, query: BoundQuery) -> ErrorModel:
+        """Return that sums are exact."""
+        return ErrorModel(query, tuple(NoNoise() for _ in query.blocks))
+
+    def who_learns(self, query: BoundQuery) -> dict[str, str]:
+        """Return who sees what."""
+        del query
+        count = self.servers if isinstance(self.servers, int) else len(self.servers)
+        return {
+            "eavesdropper, also a later quantum one": "sizes, timing and the roster",
+            "each site": "its own rows and table",
+            "computing party": "uniformly random shares; which sites took part",
+            "server": "the total, noise included if noise is inside; which sites took part",
+            f"server and fewer than {count} computing parties": "the total, nothing more",
+            f"all {count} computing parties together": "every site's table",
+            "a computing party that lies": "nothing; it can make the total wrong",
+            "sites that vanish": "nothing; the total is over those whose shares all arrived",
+            "a site that sends false values": "can shift the total",
+            "reader of the release": "the release only",
+        }
+
+    def parties(self, spec: Spec) -> tuple[str, ...]:
+        """Return the sites, the computing parties and the server.
+
+        Raises
+        ------
+        PairingRefused
+            The sites are too few to hide in a sum.
+        """
+        require_enough(spec, self.min_sites)
+        return all_parties(spec, member_names(self.servers, spec))
+
+    def party(self, context: Context, values: NDArray[np.int64] | None) -> Party:
+        """Return the site, the computing party or the server."""
+        members = member_names(self.servers, context.spec)
+        scheme = _Additive(context.spec, len(members))
+        if context.me == context.parties[-1]:
+            return CommitteeCollector(context, scheme, members, self.min_sites)
+        return CommitteeMember(context, values, scheme, members, self.min_sites)
+
+    @property
+    def hidden_range(self) -> None:
+        """All cells of the total are opened."""
+        return None
+
+    def fewest_sites(self, spec: Spec) -> int:
+        """Return the fewest sites that a total can be over."""
+        return self.min_sites
+
+    def largest_message(self, spec: Spec) -> int:
+        """Return the size of a vector."""
+        return max(Ring(spec.ring_bits).packed_size(spec.size), _SEED, len(spec.sites)) + 64
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain data."""
+        servers = self.servers if isinstance(self.servers, int) else list(self.servers)
+        return {"type": self.kind, "servers": servers, "min_sites": self.min_sites}
+
+
+@dataclass(frozen=True)
+class _Additive:
+    """Shares modulo 2**w; the vector of site number i goes to member number i modulo their number."""
+
+    spec: Spec
+    needed: int
+
+    @property
+    def ring(self) -> Ring:
+        return Ring(self.spec.ring_bits)
+
+    def split(self, values: NDArray[np.int64], site: int, stream: Callable[[int], bytes]) -> Sequence[bytes]:
+        shares = [stream(_SEED) for _ in range(self.needed)]
+        rest = self.ring.lift(values)
+        heavy = site % self.needed
+        for member in range(self.needed):
+            if member != heavy:
+                add_mask(rest, shares[member], subtract=True)
+        shares[heavy] = self.ring.pack(rest)
+        return shares
+
+    def add(self, shares: Sequence[bytes], sites: Sequence[int], member: int) -> bytes:
+        total = np.zeros(self.spec.size, dtype=self.ring.dtype)
+        for share, site in zip(shares, sites, strict=True):
+            if site % self.needed == member:
+                total += self.ring.unpack([share], self.spec.size)[0]
+            elif len(share) != _SEED:
+                raise MessageRejected("holds no seed")
+            else:
+                add_mask(total, share)
+        return self.ring.pack(total)
+
+    def open(self, partial: Mapping[int, bytes]) -> NDArray[np.int64]:
+        return self.spec.decode(reduce(add, self.ring.unpack(list(partial.values()), self.spec.size)))
