@@ -12,8 +12,8 @@
 from __future__ import annotations
 
 from pets import datasets, disclosure, dp, epi, errors, mpc
-from pets.csprng import SecureRandom
 from pets.aggregation import aggregate
+from pets.csprng import SecureRandom
 from pets.domain import Categorical, Domain, Hierarchy, Integer, Numeric
 from pets.error_model import ErrorModel
 from pets.guarantee import (

@@ -147,11 +147,11 @@ class SessionReused(IdentityError):
     Two tables masked by the same keys can be subtracted from each other, so keys are given out once.
     """
 
-    def __init__(self, number: int, following: int, reason: str = "") -> None:
+    def __init__(self, number: int, following: int) -> None:
         self.number = number
         self.next = following
         super().__init__(
-            f"the keys of session {number} are used up{f' ({reason})' if reason else ''}. "
+            f"the keys of session {number} are used up, by this process or another with the same file. "
             f"Number the next session {following} or higher."
         )
 
@@ -245,6 +245,27 @@ class TranscriptInvalid(PetsError, ValueError):
 
 class JournalError(PetsError):
     """The sealed record from which a killed session goes on cannot be used."""
+
+
+class NotConnected(PetsError):
+    """The other side cannot be reached, went away, or is not who it should be. What was sent before is still valid."""
+
+
+class ContractDiffers(PetsError):
+    """The collector asks something else than this party's own plan says. Nothing was read, charged or sent.
+
+    Attributes
+    ----------
+    parts
+        What differs, in words.
+    """
+
+    def __init__(self, parts: Iterable[str]) -> None:
+        self.parts = tuple(parts)
+        super().__init__(
+            f"the collector's contract differs from the plan here in: {'; '.join(self.parts)}. Nothing was sent. "
+            "Ask the collector for its plan, compare the two files, and start again with the same ones."
+        )
 
 
 class UnrecordedReleaseWarning(UserWarning):

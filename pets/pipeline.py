@@ -183,7 +183,7 @@ class Pipeline:
         return replace(contract, bound=largest, lower=lower)
 
     def at_site(self, frame: object, spec: Spec, me: str) -> NDArray[np.int64]:
-        """Return what the site `me` puts into the sum: its tally and, with ``noise_at='sites'``, its share of the noise.
+        """Return what the site `me` puts in: its tally and, with ``noise_at='sites'``, its share of the noise.
 
         The share is charged to this pipeline's ledger, the site's own, before it is drawn. Confidential.
 
@@ -195,7 +195,9 @@ class Pipeline:
             The site's ledger refused.
         """
         if spec.signature != self.bound.signature:
-            raise InvalidArgument("spec", "is of another question than this pipeline's", "Give all parties the same plan.")
+            raise InvalidArgument(
+                "spec", "is of another question than this pipeline's", "Give all parties the same plan."
+            )
         tally = self._site_tally(me, frame)
         contribution(spec, me, tally)
         if self.noise_at == "curator":
@@ -204,7 +206,7 @@ class Pipeline:
         return contribution(spec, me, tally, self._noise_share(spec))
 
     def publish(self, outcome: Outcome, spec: Spec) -> Release:
-        """Turn what the collector ended with into a release; with the noise at the curator it is charged here.
+        """Turn what the collector ended with into a release; noise of the curator is charged here.
 
         Raises
         ------

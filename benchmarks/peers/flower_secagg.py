@@ -182,7 +182,7 @@ def measure(name: str, case: Case, degree: int, dropped: int, shared: int) -> Me
     found, removing = timed(lambda: protocol.unmask(*secrets))
     elapsed, staying, partly = wall(), protocol.staying, shared < case.sites
     exact = np.array_equal(np.rint(found), protocol.data[:staying].sum(axis=0))
-    note = f"{protocol.shares} shares, threshold {protocol.threshold}"
+    note = f"{protocol.shares} shares, threshold {protocol.threshold}, keys agreed in each round"
     if partly:
         note += f"; {shared} of {case.sites} secrets shared and joined"
     return Measurement(

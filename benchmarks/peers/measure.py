@@ -47,7 +47,8 @@ class Measurement:
     """One line. Times are CPU milliseconds on one core unless the name says wall; ``None`` is 'no such role'.
 
     `site_ms` is the best of the sites, from int64 vector to bytes. `aggregator_ms` is all that the adding party does.
-    `open_ms` is what a separate key holder does to open the total. `dropped` sites vanished after sharing their keys.
+    `open_ms` is what a key holder, or the other servers together, do besides. `dropped` sites
+    vanished after sharing their keys.
     """
 
     peer: str

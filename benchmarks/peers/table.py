@@ -69,6 +69,8 @@ def markdown(found: list[Measurement], absent: list[Absent], about: dict[str, An
     machine = f"{about['processor']}, {about['cores']} cores, load {before} to {after}, Python {about['python']}"
     lines = [
         f"CPU milliseconds on one core, the best of {about['rounds']} rounds; in brackets, times ours.",
+        "Others: a key holder, or the other servers, together.",
+        "Wall is all parties one after the other, but for MPyC (processes) and SPU (threads); ours includes keys.",
         f"{machine}, {about['time']}, commit {about['commit']}.",
     ]
     for name, case in CASES.items():
@@ -77,7 +79,7 @@ def markdown(found: list[Measurement], absent: list[Absent], about: dict[str, An
         if not rows and not missing:
             continue
         lines += ["", f"### {name}: {case.title}", ""]
-        lines += ["| | version | site | aggregator | key holder opens | wall | bytes up a value | exact | remarks |"]
+        lines += ["| | version | site | aggregator | others | wall | bytes up a value | exact | remarks |"]
         lines += ["|---|---|--:|--:|--:|--:|--:|---|---|"]
         for m in sorted(rows, key=lambda m: (m.dropped, not m.peer.startswith("pets"), m.site_ms or math.inf)):
             against = ours_by.get((REFERENCE.get(name, "pets mpc.MaskedSum"), name, m.dropped))

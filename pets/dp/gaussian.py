@@ -9,7 +9,8 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from pets.dp.additive import AdditiveNoise, drawable, known_engine, named
+from pets.dp.additive import drawable, known_engine, named
+from pets.dp.distributed import SharedNoise, Shares, concentrated_shares
 from pets.dp.engines import NoiseEngine
 from pets.exact import Number, as_text, isqrt_up, positive
 from pets.guarantee import ZeroConcentratedDP
@@ -18,7 +19,7 @@ from pets.query import BoundQuery, Sensitivity
 
 
 @dataclass(frozen=True, init=False)
-class DiscreteGaussian(AdditiveNoise):
+class DiscreteGaussian(SharedNoise):
     """Add integer noise with P(k) proportional to exp(-k^2 / (2 sigma^2)), sigma^2 = L2^2 / (2 rho).
 
     Worth its weaker promise when one person enters many cells: the noise grows with the square root of their
@@ -67,6 +68,10 @@ class DiscreteGaussian(AdditiveNoise):
     def draw(self, source: NoiseEngine, law: DiscreteGaussianLaw, size: int) -> NDArray[np.int64]:
         """Return independent draws."""
         return source.discrete_gaussian(law.sigma2, size)
+
+    def shares(self, law: DiscreteGaussianLaw, honest: int) -> Shares:  # type: ignore[override]
+        """Return Skellam or discrete Gaussian shares; see :func:`pets.dp.distributed.concentrated_shares`."""
+        return concentrated_shares(law.sigma2, honest)
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain data."""

@@ -9,7 +9,8 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from pets.dp.additive import AdditiveNoise, drawable, known_engine, named
+from pets.dp.additive import drawable, known_engine, named
+from pets.dp.distributed import PolyaShares, SharedNoise
 from pets.dp.engines import NoiseEngine
 from pets.exact import Number, as_text, positive
 from pets.guarantee import PureDP
@@ -18,7 +19,7 @@ from pets.query import BoundQuery, Sensitivity
 
 
 @dataclass(frozen=True, init=False)
-class DiscreteLaplace(AdditiveNoise):
+class DiscreteLaplace(SharedNoise):
     """Add integer noise with P(k) proportional to exp(-abs(k) epsilon / L1).
 
     Parameters
@@ -64,6 +65,10 @@ class DiscreteLaplace(AdditiveNoise):
     def draw(self, source: NoiseEngine, law: DiscreteLaplaceLaw, size: int) -> NDArray[np.int64]:
         """Return independent draws."""
         return source.discrete_laplace(law.scale, size)
+
+    def shares(self, law: DiscreteLaplaceLaw, honest: int) -> PolyaShares:  # type: ignore[override]
+        """Return shares of which `honest` have exactly this law together."""
+        return PolyaShares(law.scale, honest)
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain data."""

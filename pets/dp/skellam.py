@@ -70,7 +70,9 @@ def skellam_variance(sigma2: Fraction) -> Fraction:
         raise InvalidArgument("sigma2", "must be above 0 and at most 2**20")
     variance = sigma2 * (1 + Fraction(1, 2**10)) + Fraction(1, 16)
     if not is_concentrated(float(variance), float(1 / (2 * sigma2)) if sigma2 > Fraction(1, 2**900) else 1e270):
-        raise InvalidArgument("sigma2", "gives Skellam noise whose guarantee cannot be verified", "Change rho a little.")
+        raise InvalidArgument(
+            "sigma2", "gives Skellam noise whose guarantee cannot be verified", "Change rho a little."
+        )
     return variance
 
 
@@ -142,15 +144,15 @@ def _law(variance: float, order: float) -> tuple[NDArray[np.float64], NDArray[np
             ratios[k - 1] = ratio
     losses = -np.log(ratios)
     log_p = np.concatenate([[0.0], -np.cumsum(losses)])
-    log_p -= math.log(1 + 2 * math.fsum(np.exp(log_p[1:])))
+    log_p -= math.log(1 + 2 * float(np.exp(log_p[1:]).sum()))
     below = log_p[::-1]  # P(-R), ..., P(0)
     return np.concatenate([below[:-1], log_p[:-1]]), np.concatenate([-losses[::-1], losses]), rest
 
 
 def _log_moment(theta: float, weights: NDArray[np.float64], losses: NDArray[np.float64], rest: float) -> float:
     if theta <= 1:
-        excess = math.fsum(np.exp(weights) * np.expm1(theta * losses))
+        excess = float(np.exp(weights) @ np.expm1(theta * losses))
         return math.log1p(excess + math.exp(rest))
     exponents = weights + theta * losses
     top = float(exponents.max())
-    return top + math.log(math.fsum(np.exp(exponents - top)) + math.exp(rest - top))
+    return top + math.log(float(np.exp(exponents - top).sum()) + math.exp(rest - top))

@@ -111,8 +111,9 @@ class Ring:
         parts = []
         for start in range(0, len(polynomials), _BATCH):
             batch = polynomials[start : start + _BATCH]
-            pair = batch if len(batch) > 1 else np.concatenate([batch, batch])  # SEAL knows no single polynomial
-            parts.append(self.product(self.public(pair), secret)[: len(batch)])
+            if len(batch) == 1:  # SEAL knows no single polynomial, and wants the last one to differ from zero
+                batch = np.concatenate([np.zeros_like(batch), batch])
+            parts.append(self.product(self.public(batch), secret)[-len(polynomials[start : start + _BATCH]) :])
         return np.concatenate(parts) if parts else polynomials
 
     def _make_context(self) -> Any:

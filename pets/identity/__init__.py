@@ -9,7 +9,7 @@ from pets.identity.in_process import agree_in_process, run_setups
 from pets.identity.public import PublicIdentity
 from pets.identity.roster import Roster
 from pets.identity.secret import Identity
-from pets.identity.session_keys import SessionKeys
+from pets.identity.session_keys import SessionKeys, SessionVoices
 from pets.identity.setup import SetupTurn, StudySetup, study_id
 from pets.identity.study_keys import StudyKeys
 
@@ -18,6 +18,7 @@ __all__ = [
     "PublicIdentity",
     "Roster",
     "SessionKeys",
+    "SessionVoices",
     "SetupTurn",
     "StudyKeys",
     "StudySetup",

@@ -66,7 +66,10 @@ def parse(kind: type[Kind], path: str | os.PathLike[str], content: bytes, passph
     secret = fields["secret"]
     if fields["protection"] == ARGON2ID:
         secret = _decrypted(path, fields, passphrase)
-    identity = kind(fields["name"], secret)
+    try:
+        identity = kind(fields["name"], secret)
+    except InvalidArgument:
+        raise _damaged(path) from None
     if identity.public.fingerprint != fields["fingerprint"]:
         raise KeyFileError(path, "holds other keys than its fingerprint says", "Restore it from a backup.")
     return identity

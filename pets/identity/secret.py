@@ -115,6 +115,10 @@ class Identity(Unpicklable):
         key = primitives.hkdf_expand(self._storage_key, frame("pets file v1", context, content[:_SALT]))
         return primitives.aead_decrypt(key, content[_SALT:], frame(context, self.public.digest))
 
+    def storage_key(self, purpose: str) -> bytes:
+        """Return 32 bytes that only this identity can derive, to encrypt files of its own for one `purpose`."""
+        return primitives.hkdf_expand(self._storage_key, frame("pets storage purpose v1", purpose))
+
     @cached_property
     def _storage_key(self) -> bytes:
         return primitives.hkdf_extract(b"pets storage v1", self._seed())

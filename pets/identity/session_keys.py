@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Mapping
 
 from pets.errors import InvalidArgument, UnknownParty, did_you_mean
-from pets.identity.encoding import frame
+from pets.identity.encoding import check_bytes, frame
 from pets.identity.primitives import hkdf_expand
 from pets.identity.roster import Roster
 from pets.identity.secret import Identity, Unpicklable
@@ -32,6 +32,13 @@ class SessionKeys(Unpicklable):
 
     def __repr__(self) -> str:
         return f"<SessionKeys of {self.me}, session {self.number}, {len(self._keys)} peers>"
+
+    def to_bytes(self) -> bytes:
+        """Return the secrets for a sealed journal, from which :meth:`~pets.identity.StudyKeys.resume` makes them again.
+
+        Whoever reads these bytes reads the session. Destroy the journal when the session is over.
+        """
+        return self.number.to_bytes(8, "big") + self.id + b"".join(self._keys.values())
 
     @property
     def me(self) -> str:
@@ -80,6 +87,30 @@ class SessionKeys(Unpicklable):
         self._roster[name].verify(signature, self._bound(statement), SIGNATURE_CONTEXT)
 
     def _bound(self, statement: bytes) -> bytes:
-        if not isinstance(statement, bytes | bytearray | memoryview):
-            raise InvalidArgument("statement", f"must be bytes, not {type(statement).__name__}")
-        return frame("pets session statement v1", self.id, hashlib.sha512(statement).digest())
+        return _in_session(self.id, statement)
+
+
+class SessionVoices:
+    """What a third party knows of a session: who took part, by public keys, and which session it was.
+
+    Parameters
+    ----------
+    roster
+        The parties.
+    session
+        :attr:`SessionKeys.id`, see :func:`pets.identity.ratchet.session_id`.
+    """
+
+    def __init__(self, roster: Roster, session: bytes) -> None:
+        self._roster = roster
+        self._session = check_bytes(session, 32, "session")
+
+    def verify(self, name: str, statement: bytes, signature: bytes) -> None:
+        """Check that `name` signed `statement` in this session; see :meth:`SessionKeys.verify`."""
+        self._roster[name].verify(signature, _in_session(self._session, statement), SIGNATURE_CONTEXT)
+
+
+def _in_session(session: bytes, statement: bytes) -> bytes:
+    if not isinstance(statement, bytes | bytearray | memoryview):
+        raise InvalidArgument("statement", f"must be bytes, not {type(statement).__name__}")
+    return frame("pets session statement v1", session, hashlib.sha512(statement).digest())

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Self
 
 from pets.errors import InvalidArgument, KeyFileError, SessionReused
 from pets.identity import disk
 from pets.identity.encoding import check_bytes
+from pets.identity.primitives import KEY
 from pets.identity.ratchet import next_link, session_id, session_keys
 from pets.identity.roster import Roster
 from pets.identity.secret import Identity, Unpicklable
@@ -20,6 +21,8 @@ MAX_SKIP = 10_000
 """Most sessions that may be left out at once; each costs one hash for each peer."""
 
 BINDING = 32
+
+_HEAD = 8 + 32  # number and identifier of a session
 
 
 class StudyKeys(Unpicklable):
@@ -76,7 +79,7 @@ class StudyKeys(Unpicklable):
         """The first session whose keys were not given out."""
         return self._links.number
 
-    def session(self, number: int, binding: bytes) -> SessionKeys:
+    def session(self, number: int, binding: bytes, keep: Callable[[bytes], None] | None = None) -> SessionKeys:
         """Return the keys of session `number`, and forget all that could give them, or earlier ones, again.
 
         Parameters
@@ -86,6 +89,9 @@ class StudyKeys(Unpicklable):
         binding
             32 bytes, a digest of all that the parties must agree on, such as the spec. Parties with
             different bindings get different keys.
+        keep
+            Called with :meth:`SessionKeys.to_bytes` before the session is used up, to write them to a sealed journal:
+            a process killed at any instant then either has them there, or has used up nothing.
 
         Raises
         ------
@@ -101,10 +107,34 @@ class StudyKeys(Unpicklable):
             raise InvalidArgument("number", "must be a whole number from 0 to 2**63 - 1")
         with self._lock:
             if self._path is None:
-                return self._advance(number, binding)
+                return self._advance(number, binding, keep)
             with disk.locked(self._path):
-                self._links = self._same_as_on_disk(self._path, number)
-                return self._advance(number, binding)
+                self._links = self._same_as_on_disk(self._path)
+                return self._advance(number, binding, keep)
+
+    def resume(self, content: bytes) -> SessionKeys:
+        """Return the keys that :meth:`SessionKeys.to_bytes` wrote, for a killed process to go on with its session.
+
+        This does give keys out again: only a journal that repeats what was said, and says nothing else, may use it.
+
+        Raises
+        ------
+        InvalidArgument
+            `content` has another length than the keys of a session of this study.
+        KeyFileError
+            The file cannot be read or written.
+        """
+        content = check_bytes(content, _HEAD + KEY * len(self.peers), "content")
+        number, session = int.from_bytes(content[:8], "big"), content[8:_HEAD]
+        keys = (content[i : i + KEY] for i in range(_HEAD, len(content), KEY))
+        with self._lock:
+            if self._path is None:
+                self._use_up(number)
+            else:
+                with disk.locked(self._path):
+                    self._links = self._same_as_on_disk(self._path)
+                    self._use_up(number)
+        return SessionKeys(self._identity, self._roster, session, number, dict(zip(self.peers, keys, strict=True)))
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Move the keys into a new file (mode 0600), encrypted under the identity; from now on they live there.
@@ -135,29 +165,40 @@ class StudyKeys(Unpicklable):
         keys._path = target
         return keys
 
-    def _same_as_on_disk(self, path: str, number: int) -> Links:
+    def _same_as_on_disk(self, path: str) -> Links:
         """Return the links in the file; another process may have advanced them."""
         found = read_links(path, self._identity, self._roster)
         if found.study != self.study or found.number < self.next:
             raise KeyFileError(path, "is an older copy or another study", "Never restore this file; agree anew.")
-        if number < found.number:
-            raise SessionReused(number, found.number, "by another process with the same file")
         return found
 
-    def _advance(self, number: int, binding: bytes) -> SessionKeys:
+    def _advance(self, number: int, binding: bytes, keep: Callable[[bytes], None] | None) -> SessionKeys:
         if number < self.next:
             raise SessionReused(number, self.next)
+        links = self._links_at(number)
+        session = session_id(self.study, number, binding)
+        keys = SessionKeys(self._identity, self._roster, session, number, session_keys(links, session))
+        if keep is not None:
+            keep(keys.to_bytes())
+        self._use_up(number, links)
+        return keys
+
+    def _links_at(self, number: int) -> Mapping[str, bytes]:
         if number - self.next > MAX_SKIP:
             raise InvalidArgument(
                 "number", f"leaves out more than {MAX_SKIP:,} sessions", f"The next session is {self.next}."
             )
-        links: Mapping[str, bytes] = self._links.of
+        links = self._links.of
         for _ in range(number - self.next):
             links = {peer: next_link(link) for peer, link in links.items()}
-        session = session_id(self.study, number, binding)
-        keys = session_keys(links, session)
+        return links
+
+    def _use_up(self, number: int, links: Mapping[str, bytes] | None = None) -> None:
+        """Move on to the session after `number`, whose links may be given; on the disk first."""
+        if number < self.next:
+            return
+        links = self._links_at(number) if links is None else links
         after = Links(self.study, number + 1, {peer: next_link(link) for peer, link in links.items()})
         if self._path is not None:
             disk.replace(self._path, render_links(self._identity, self._roster, after))
         self._links = after
-        return SessionKeys(self._identity, self._roster, session, number, keys)

@@ -73,7 +73,12 @@ class AdditiveSharing:
         del query
         return InputPrivacy(
             "additive secret sharing",
-            ("the collecting server", "any computing party", "the other sites", "an eavesdropper, also a later quantum one"),
+            (
+                "the collecting server",
+                "any computing party",
+                "the other sites",
+                "an eavesdropper, also a later quantum one",
+            ),
             "at least one computing party keeps its shares to itself, and AES-256 and the key agreement hold",
         )
 

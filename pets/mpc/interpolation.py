@@ -102,7 +102,7 @@ def wrong_points(points: tuple[int, ...], shares: Elements, threshold: int) -> t
     capacity = (len(points) - threshold) // 2
     wrong: set[int] = set()
     suspicious = solve(points, shares, threshold)[1]
-    while suspicious.size:
+    while suspicious.size:  # each round finds a new one: a column explained by known ones would not be suspicious
         syndrome = multiply(parity_checks(points, threshold), shares[:, suspicious[:1]])[:, 0]
         wrong |= _decode([int(s) for s in syndrome], points)
         if len(wrong) > capacity:
@@ -129,7 +129,7 @@ def _decode(syndrome: list[int], points: tuple[int, ...]) -> set[int]:
     locator = _shortest_recurrence(syndrome)
     errors = len(locator) - 1
     found = {x for x in points if _evaluate(locator, pow(x, -1, MODULUS)) == 0}
-    if errors > len(syndrome) // 2 or len(found) != errors:
+    if len(found) != errors:
         raise SharesDisagree(f"more than {len(syndrome) // 2} of {len(points)} shares are wrong")
     return found
 

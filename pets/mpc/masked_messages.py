@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 
 import numpy as np
 
@@ -85,8 +86,7 @@ def cut(body: bytes, *lengths: int) -> tuple[bytes, ...]:
     """
     if len(body) != sum(lengths):
         raise MessageRejected(f"has {len(body):,} bytes where {sum(lengths):,} belong")
-    ends = np.cumsum(lengths).tolist()
-    return tuple(body[end - length : end] for end, length in zip(ends, lengths, strict=True))
+    return tuple(body[end - length : end] for end, length in zip(accumulate(lengths), lengths, strict=True))
 
 
 def mark(names: Sequence[str], sites: tuple[str, ...]) -> bytes:
@@ -120,8 +120,8 @@ def consent(session: bytes, active: tuple[str, ...], dropped: tuple[str, ...]) -
 
 
 def statement(common: bytes, sent: bytes) -> bytes:
-    """Return what a site signs: the consent, and the hash of the masked vector that it sent."""
-    return common[:-1] + b',"sent":"' + hashlib.sha256(sent).hexdigest().encode() + b'"}'
+    """Return what a site signs: the consent, and the SHA-256 `sent` of its masked vector, as in the message's header."""
+    return common[:-1] + b',"sent":"' + sent.hex().encode() + b'"}'
 
 
 def signed(signature: bytes) -> bytes:

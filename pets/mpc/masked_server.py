@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pets.errors import MessageRejected, ProtocolAbort
+from pets.errors import MessageRejected
 from pets.mpc import field
 from pets.mpc import masked_messages as layout
 from pets.mpc.faults import SharesDisagree
 from pets.mpc.prg import add_mask, keystream
 from pets.mpc.ring import Ring
-from pets.mpc.shamir import LIMBS, reconstruct_secrets
+from pets.mpc.shamir import reconstruct_secrets
 from pets.session import Context, Evidence, Outcome, Turn
 
 _AT_ONCE = 1_000_000
@@ -101,7 +100,7 @@ class MaskedServer:
             for vector in self.ring.unpack([bodies[name] for name in names], size):
                 self._total += vector
         for name in self._active:
-            self._sent[name] = bodies[name]
+            self._sent[name] = self.context.received[name]
         dropped = [name for name in self._included if name not in bodies]
         body = layout.mark(self._active, self.sites) + layout.mark(dropped, self.sites)
         return Turn(send=dict.fromkeys(self._active, body), expect=frozenset(self._active))
@@ -127,28 +126,19 @@ class MaskedServer:
 
     def _unmask(self, bodies: Mapping[str, bytes]) -> Turn:
         helping = self._present(bodies, self.threshold)
-        dropped = [name for name in self._included if name not in self._active]
-        secrets = self._recover(helping, [*self._active, *dropped], bodies)
+        dropped = tuple(name for name in self._included if name not in self._active)
+        secrets = self._recover(helping, self._active + dropped, bodies)
         for name in self._active:
-            self._check(name, secrets[name], self._deposits[name].self_digest)
             add_mask(self._total, secrets[name], subtract=True)
         for name in dropped:
-            self._check(name, secrets[name], self._deposits[name].recovery_digest)
             self._remove_pair_masks(name, secrets[name])
-        mask = self._total.dtype.type((1 << self.ring.bits) - 1)
-        total = self.context.spec.decode((self._total & mask).astype(np.uint64))
-        self._check_range(total)
+        total = self.context.spec.decode(self._total)
         return Turn(result=Outcome(total, self._active), done=True)
 
-    def _check_range(self, total: NDArray[np.int64]) -> None:
-        """A site's mask that does not cancel, or a value outside its bounds, leaves most totals an impossible one."""
-        spec = self.context.spec
-        weight = sum(spec.weight(name) for name in self._active)
-        low, high = spec.least * weight - spec.noise_bound, spec.upper * weight + spec.noise_bound
-        if len(total) and (int(total.min()) < low or int(total.max()) > high):
-            raise self.context.abort("the total is impossible under the declared bounds; some site broke the protocol")
-
-    def _recover(self, helping: tuple[str, ...], owners: list[str], bodies: Mapping[str, bytes]) -> dict[str, bytes]:
+    def _recover(
+        self, helping: tuple[str, ...], owners: tuple[str, ...], bodies: Mapping[str, bytes]
+    ) -> dict[str, bytes]:
+        """Return the self seed of each survivor and the recovery secret of each site that dropped out."""
         columns = len(owners) * layout.SHARE // field.ELEMENT_BYTES
         rows = []
         for name in helping:
@@ -156,33 +146,28 @@ class MaskedServer:
                 rows.append(field.from_bytes(bodies[name], columns))
             except MessageRejected as error:
                 raise self.context.abort(f"its help {error.problem}", name) from None
-        points = [self.place[name] + 1 for name in helping]
+        points, shares = [self.place[name] + 1 for name in helping], np.stack(rows)
+        # As many shares as needed give the secrets, and the deposited hashes prove them right. Only when they do not,
+        # the shares left over are worth their cost: they tell who lied.
         try:
-            secrets = reconstruct_secrets(points, np.stack(rows), self.threshold)
-        except SharesDisagree:
-            raise self._disagreement(helping, owners, np.stack(rows)) from None
-        return dict(zip(owners, secrets, strict=True))
+            secrets = reconstruct_secrets(points[: self.threshold], shares[: self.threshold], self.threshold)
+            if self._are_right(secrets, owners):
+                return dict(zip(owners, secrets, strict=True))
+            reconstruct_secrets(points, shares, self.threshold)
+        except SharesDisagree as error:
+            liars = [self.sites[point - 1] for point in error.suspects]
+            raise self.context.abort("shares do not agree", liars[0] if len(liars) == 1 else None) from None
+        raise self.context.abort(
+            "all shares agree on a secret other than the one deposited: its owner or its peers lie"
+        )
 
-    def _disagreement(self, helping: tuple[str, ...], owners: list[str], shares: NDArray[np.uint64]) -> ProtocolAbort:
-        """Name who is at fault if that is certain: a wrong share may be its bearer's fault, or of who had dealt it."""
-        points = [self.place[name] + 1 for name in helping]
-        found = []
-        for number, owner in enumerate(owners):
-            try:
-                reconstruct_secrets(points, shares[:, LIMBS * number : LIMBS * (number + 1)], self.threshold)
-            except SharesDisagree as error:
-                found += [(owner, self.sites[point - 1]) for point in error.suspects] or [(owner, "")]
-        own = {owner for owner, bearer in found if owner == bearer}
-        if len(own) == 1:
-            return self.context.abort("its share of its own secret contradicts the others", own.pop())
-        owner, bearer = found[0] if found else ("", "")
-        if bearer:
-            return self.context.abort(f"the share of the secret of {owner!r} that {bearer!r} gave is wrong: one is at fault")
-        return self.context.abort(f"the shares of the secret of {owner!r} contradict each other")
+    def _are_right(self, secrets: Sequence[bytes], owners: tuple[str, ...]) -> bool:
+        session = self.context.spec.id
+        return all(layout.digest(session, s) == self._digest_of(name) for s, name in zip(secrets, owners, strict=True))
 
-    def _check(self, name: str, secret: bytes, expected: bytes) -> None:
-        if layout.digest(self.context.spec.id, secret) != expected:
-            raise self.context.abort(f"the secret of {name!r} that its peers' shares give is not the one it deposited")
+    def _digest_of(self, name: str) -> bytes:
+        deposit = self._deposits[name]
+        return deposit.self_digest if name in self._active else deposit.recovery_digest
 
     def _remove_pair_masks(self, name: str, recovery: bytes) -> None:
         deposit = self._deposits[name]

@@ -49,7 +49,6 @@ class MaskedSite:
         self._shares: dict[str, bytes] = {}
         self._included: tuple[str, ...] = ()
         self._consent: tuple[tuple[str, ...], tuple[str, ...], bytes] = ((), (), b"")
-        self._sent = b""
         self._next = [self._send_input, self._send_consent, self._send_unmasking]
 
     def start(self) -> Turn:
@@ -58,14 +57,14 @@ class MaskedSite:
         seeds = b"".join(self._pair_seeds.get(name, bytes(layout.SEED)) for name in self.sites)
         pad = keystream(self._recovery, len(seeds))
         escrow = (np.frombuffer(seeds, np.uint8) ^ np.frombuffer(pad, np.uint8)).tobytes()
-        shares = share_secrets(
-            [self._self_seed, self._recovery], count, self.threshold, self.context.stream("sharing")
-        )
+        shares = share_secrets([self._self_seed, self._recovery], count, self.threshold, self.context.stream("sharing"))
         deposit = layout.Shares(
             self_digest=layout.digest(session, self._self_seed),
             recovery_digest=layout.digest(session, self._recovery),
             commitments=b"".join(
-                layout.commitment(session, self._pair_seeds[name]) if name in self._pair_seeds else bytes(layout.COMMITMENT)
+                layout.commitment(session, self._pair_seeds[name])
+                if name in self._pair_seeds
+                else bytes(layout.COMMITMENT)
                 for name in self.sites
             ),
             escrow=escrow,
@@ -95,8 +94,7 @@ class MaskedSite:
         for number, name in enumerate(self._included):
             if name != self.context.me:
                 self._shares[name] = self._open(name, boxes[number * layout.BOX : (number + 1) * layout.BOX])
-        self._sent = self.ring.pack(self._masked())
-        return Turn(send={SERVER: self._sent}, expect=_TO_SERVER, sealed=False)
+        return Turn(send={SERVER: self.ring.pack(self._masked())}, expect=_TO_SERVER, sealed=False)
 
     def _cut_first(self, body: bytes) -> tuple[bytes, bytes]:
         size = layout.bits_size(len(self.sites))
@@ -126,7 +124,7 @@ class MaskedSite:
         self._check_sets(active, dropped)
         common = layout.consent(self.context.spec.id, active, dropped)
         self._consent = active, dropped, common
-        signature = self.context.sign(layout.statement(common, self._sent))
+        signature = self.context.sign(layout.statement(common, self.context.sent[SERVER]))
         tags = b"".join(self._tag(name, self.context.me) for name in self.sites)
         return Turn(send={SERVER: layout.signed(signature) + tags}, expect=_TO_SERVER)
 
@@ -159,7 +157,9 @@ class MaskedSite:
             if name != self.context.me and not hmac.compare_digest(
                 tags[number * layout.TAG : (number + 1) * layout.TAG], self._tag(self.context.me, name)
             ):
-                raise self.context.abort(f"{name!r} did not consent to the same list of sites: the server told two lists")
+                raise self.context.abort(
+                    f"{name!r} did not consent to the same list of sites: the server told two lists"
+                )
         self._require(agreeing, self.threshold)
         # One kind of share of each site and never both: with both, the server could take off all masks of one site.
         kept = [self._shares[name][: layout.SHARE] for name in active]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,9 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pets.errors import MessageRejected
-
-_LANES = 32
-"""Values are packed 32 at a time, so that w words of 32 bits hold them exactly, whatever w is."""
 
 
 @dataclass(frozen=True)
@@ -39,36 +37,38 @@ class Ring:
         """Return signed integers as residues, of the ring's type; bits above the width may be set."""
         return values.astype(np.uint64).astype(self.dtype)
 
+    @property
+    def _lanes(self) -> int:
+        """How many values are packed together: as many as a word has bits, so that `bits` words hold them exactly."""
+        return 8 * self.dtype.itemsize
+
     def packed_size(self, size: int) -> int:
         """Return the bytes of `size` packed values."""
-        if self._is_native:
+        if self.bits == self._lanes:
             return size * self.dtype.itemsize
-        return 4 * self.bits * -(-size // _LANES)
-
-    @property
-    def _is_native(self) -> bool:
-        return self.bits == 8 * self.dtype.itemsize
+        return self.bits * self.dtype.itemsize * -(-size // self._lanes)
 
     def pack(self, residues: NDArray[Any]) -> bytes:
-        """Return `residues` modulo 2**bits with no bit wasted but the padding of the last 32 values.
+        """Return `residues` modulo 2**bits with no bit wasted but the padding of the last few values.
 
-        Value number i lies in lane i // (n / 32), so that each step below handles contiguous memory.
+        Value number i lies in lane i // columns, so that each step below handles contiguous memory.
         """
-        if self._is_native:
+        if self.bits == self._lanes:
             return residues.tobytes()
-        word = np.dtype("<u8") if self.bits > _LANES else np.dtype("<u4")
-        columns = -(-len(residues) // _LANES)
-        lanes = np.zeros(_LANES * columns, dtype=word)
-        np.bitwise_and(residues, residues.dtype.type((1 << self.bits) - 1), out=lanes[: len(residues)], casting="same_kind")
-        lanes = lanes.reshape(_LANES, columns)
-        words = np.zeros((self.bits, columns), dtype="<u4")
-        for lane in range(_LANES):
-            first, shift = divmod(lane * self.bits, 32)
-            for place, moved in _spread(lanes[lane], shift, self.bits):
-                words[first + place] |= moved.astype("<u4", copy=False)
+        lanes, word = self._lanes, self.dtype
+        columns = -(-len(residues) // lanes)
+        values = np.zeros(lanes * columns, dtype=word)
+        np.bitwise_and(residues, word.type((1 << self.bits) - 1), out=values[: len(residues)])
+        table = values.reshape(lanes, columns)
+        words = np.zeros((self.bits, columns), dtype=word)
+        for lane in range(lanes):
+            first, shift = divmod(lane * self.bits, lanes)
+            words[first] |= table[lane] << word.type(shift)
+            if shift + self.bits > lanes:
+                words[first + 1] |= table[lane] >> word.type(lanes - shift)
         return words.tobytes()
 
-    def unpack(self, packed: list[bytes], size: int) -> NDArray[Any]:
+    def unpack(self, packed: Sequence[bytes], size: int) -> NDArray[Any]:
         """Return the values of several packed vectors, of shape (number of vectors, size).
 
         Raises
@@ -78,36 +78,19 @@ class Ring:
         """
         if any(len(vector) != self.packed_size(size) for vector in packed):
             raise MessageRejected("holds a vector of the wrong length")
-        count = len(packed)
-        data = np.frombuffer(packed[0] if count == 1 else b"".join(packed), dtype="<u1")
-        if self._is_native:
-            return data.view(self.dtype).reshape(count, size)
-        columns = -(-size // _LANES)
-        words = data.view("<u4").reshape(count, self.bits, columns)
-        values = np.empty((count, _LANES, columns), dtype=self.dtype)
-        mask = (1 << self.bits) - 1
-        for lane in range(_LANES):
-            first, shift = divmod(lane * self.bits, 32)
-            np.bitwise_and(_gather(words, first, shift, self.bits), mask, out=values[:, lane], casting="unsafe")
+        count, lanes, word = len(packed), self._lanes, self.dtype
+        data = np.frombuffer(packed[0] if count == 1 else b"".join(packed), dtype=word)
+        if self.bits == lanes:
+            return data.reshape(count, size)
+        columns = -(-size // lanes)
+        words = data.reshape(count, self.bits, columns)
+        values = np.empty((count, lanes, columns), dtype=word)
+        mask = word.type((1 << self.bits) - 1)
+        for lane in range(lanes):
+            first, shift = divmod(lane * self.bits, lanes)
+            found = values[:, lane]
+            np.right_shift(words[:, first], word.type(shift), out=found)
+            if shift + self.bits > lanes:
+                found |= words[:, first + 1] << word.type(lanes - shift)
+            found &= mask
         return values.reshape(count, -1)[:, :size]
-
-
-def _spread(values: NDArray[Any], shift: int, bits: int) -> list[tuple[int, NDArray[Any]]]:
-    """Return what of values that start at bit `shift` falls into which word."""
-    parts = [(0, values << values.dtype.type(shift))]
-    if shift + bits > 32:
-        parts.append((1, values >> values.dtype.type(32 - shift)))
-    if shift + bits > 64:
-        parts.append((2, values >> values.dtype.type(64 - shift)))
-    return parts
-
-
-def _gather(words: NDArray[Any], first: int, shift: int, bits: int) -> NDArray[Any]:
-    """Return the values that start at bit `shift` of word number `first`; bits above them are not yet cut."""
-    wide = np.dtype("<u8") if bits > 32 else np.dtype("<u4")
-    found = words[:, first].astype(wide, copy=False) >> wide.type(shift)
-    if shift + bits > 32:
-        found = found | (words[:, first + 1].astype(wide, copy=False) << wide.type(32 - shift))
-    if shift + bits > 64:
-        found = found | (words[:, first + 2].astype(wide, copy=False) << wide.type(64 - shift))
-    return found

@@ -93,7 +93,12 @@ class ShamirSharing:
         del query
         return InputPrivacy(
             f"Shamir secret sharing, {self.needed} of {self.size}",
-            ("the collecting server", "any committee member", "the other sites", "an eavesdropper, also a later quantum one"),
+            (
+                "the collecting server",
+                "any committee member",
+                "the other sites",
+                "an eavesdropper, also a later quantum one",
+            ),
             f"fewer than {self.needed} members conspire with an honest collector, or fewer than "
             f"{2 * self.needed - self.size} with a lying one, and the key agreement holds",
         )

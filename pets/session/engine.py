@@ -25,7 +25,7 @@ from pets.session.keys import Keys
 from pets.session.party import Context, Outcome, Turn
 from pets.session.spec import Spec
 from pets.session.transcript import Transcript
-from pets.session.wire import MAX_SEQUENCE, Header, additional, is_authentic, pack, unpack
+from pets.session.wire import MAX_SEQUENCE, Header, is_authentic, nonce, pack, unpack
 
 if TYPE_CHECKING:
     from pets.roles import Aggregator
@@ -108,9 +108,10 @@ class Session:
         self._record = Transcript(spec, me, self.parties)
         self._inbox: dict[str, dict[int, tuple[bytes, bytes]]] = defaultdict(dict)
         self._read: dict[str, int] = defaultdict(int)
-        self._seen: dict[str, list[bytes]] = defaultdict(list)
+        self._seen: dict[str, dict[int, bytes]] = defaultdict(dict)
         self._written: dict[str, int] = defaultdict(int)
-        self._ciphers: dict[str, tuple[bytes, ChaCha20Poly1305, ChaCha20Poly1305]] = {}
+        self._ciphers: dict[str, tuple[bytes, ChaCha20Poly1305]] = {}
+        self._id = spec.id
         self._gone: set[str] = set()
         self._turns = 0
         self._turn = Turn()
@@ -180,6 +181,21 @@ class Session:
         """Name of the stage this party is at."""
         return self._stages[min(max(self._turns - 1, 0), len(self._stages) - 1)]
 
+    @property
+    def turns(self) -> int:
+        """How many turns this party has taken."""
+        return self._turns
+
+    @property
+    def dropped(self) -> frozenset[str]:
+        """Parties that were late once; nothing is read from them any more."""
+        return frozenset(self._gone)
+
+    def received(self, peer: str) -> int:
+        """Return how many messages of `peer` were accepted without a gap."""
+        seen = self._seen[peer]
+        return next((number for number in range(len(seen)) if number not in seen), len(seen))
+
     def __repr__(self) -> str:
         return f"<Session of {self.me!r} at the stage {self.stage!r}>"
 
@@ -215,18 +231,17 @@ class Session:
         return self._read[name] not in self._inbox[name]
 
     def _next(self, name: str) -> bytes:
-        body, _ = self._inbox[name].pop(self._read[name])
+        sequence = self._read[name]
         self._read[name] += 1
+        body, self.context.received[name] = self._inbox[name].pop(sequence)
         return body
 
     # ------------------------------------------------------------------------------------ messages
 
-    def _keys_of(self, peer: str) -> tuple[bytes, ChaCha20Poly1305, ChaCha20Poly1305]:
-        """Return the authentication key, and the ciphers to and from `peer`."""
+    def _keys_of(self, peer: str) -> tuple[bytes, ChaCha20Poly1305]:
+        """Return the authentication key and the cipher of the pair."""
         if peer not in self._ciphers:
-            to = ChaCha20Poly1305(self.keys.pair(peer, f"seal {self.me} to {peer}"))
-            back = ChaCha20Poly1305(self.keys.pair(peer, f"seal {peer} to {self.me}"))
-            self._ciphers[peer] = (self.keys.pair(peer, "authenticate"), to, back)
+            self._ciphers[peer] = (self.keys.pair(peer, "authenticate"), ChaCha20Poly1305(self.keys.pair(peer, "seal")))
         return self._ciphers[peer]
 
     def _send(self, recipient: str, body: bytes, *, sealed: bool) -> None:
@@ -235,13 +250,12 @@ class Session:
         if recipient == self.me:
             self._inbox[self.me][sequence] = (body, b"")
             return
-        place = self._place[recipient], self._place[self.me]
-        key, cipher, _ = self._keys_of(recipient)
+        to, own = self._place[recipient], self._place[self.me]
+        key, cipher = self._keys_of(recipient)
         if sealed:
-            draft = Header(True, place[1], place[0], sequence, 0, self.spec.id, b"")
-            body = cipher.encrypt(_nonce(sequence), body, additional(draft))
-        digest = hashlib.sha256(body).digest()
-        header = Header(sealed, place[1], place[0], sequence, len(body), self.spec.id, digest)
+            body = cipher.encrypt(nonce(own, sequence), body, self._id)
+        digest = self.context.sent[recipient] = hashlib.sha256(body).digest()
+        header = Header(sealed, own, to, sequence, len(body), self._id, digest)
         wire = pack(header, key, body)
         self._record.record(wire)
         self.sent.append(Message(self.me, recipient, wire))
@@ -249,7 +263,7 @@ class Session:
     def _accept(self, wire: bytes) -> None:
         header = unpack(wire, self._limit)
         sender = self._sender(header)
-        key, _, cipher = self._keys_of(sender)
+        key, cipher = self._keys_of(sender)
         if not is_authentic(wire, header, key):
             raise MessageRejected("is not authentic: it was altered, or made with other keys")
         if sender in self._gone or self._turn.done:
@@ -259,16 +273,16 @@ class Session:
         body = wire[-header.length :] if header.length else b""
         if header.sealed:
             try:
-                body = cipher.decrypt(_nonce(header.sequence), body, additional(header))
+                body = cipher.decrypt(nonce(header.sender, header.sequence), body, self._id)
             except InvalidTag:
                 raise MessageRejected("cannot be opened with the key of its sender") from None
         self._journal.append(log.RECEIVED, wire)
         self._inbox[sender][header.sequence] = (body, header.digest)
-        self._seen[sender].append(header.sequence.to_bytes(2, "little") + header.digest)
+        self._seen[sender][header.sequence] = header.digest
         self._record.record(wire)
 
     def _sender(self, header: Header) -> str:
-        if header.session != self.spec.id:
+        if header.session != self._id:
             raise MessageRejected("belongs to another session, or its sender was given another contract")
         if header.recipient != self._place[self.me]:
             raise MessageRejected("is for another party")
@@ -278,12 +292,11 @@ class Session:
 
     def _is_repeat(self, sender: str, header: Header) -> bool:
         """Return whether this very message came before; two different ones in one place end the session."""
-        sequence = header.sequence
-        for seen in self._seen[sender]:
-            if seen[:2] == sequence.to_bytes(2, "little"):
-                if seen[2:] == header.digest:
-                    return True
-                raise ProtocolAbort(self.stage, "two different messages were sent in one place", sender)
+        sequence, seen = header.sequence, self._seen[sender]
+        if sequence in seen:
+            if seen[sequence] == header.digest:
+                return True
+            raise ProtocolAbort(self.stage, "two different messages were sent in one place", sender)
         if sequence > min(self._read[sender] + MAX_AHEAD, MAX_SEQUENCE):
             raise MessageRejected("is too far ahead of its turn")
         return False
@@ -304,7 +317,9 @@ class Session:
             return seed, values
         kind, *rest = past[0]
         if kind != log.START or len(rest) != 4 or rest[:2] != [self.spec.id, self.me.encode()]:
-            raise InvalidArgument("journal", "is of another session or party", "Give each session a journal of its own.")
+            raise InvalidArgument(
+                "journal", "is of another session or party", "Give each session a journal of its own."
+            )
         stored = None if values is None else np.frombuffer(rest[3], dtype="<i8").astype(np.int64)
         _check_values(self.spec, self.me, stored)
         return rest[2], stored
@@ -322,7 +337,9 @@ class Session:
                 elif event[0] == log.TIMEOUT:
                     self.timeout()
         except MessageRejected as error:
-            raise JournalError(f"the journal does not fit the keys of this session: a message {error.problem}") from None
+            raise JournalError(
+                f"the journal does not fit the keys of this session: a message {error.problem}"
+            ) from None
         finally:
             self._journal = live
 
@@ -361,8 +378,3 @@ def _check_values(spec: Spec, me: str, values: NDArray[np.int64] | None) -> None
         return
     if not isinstance(values, np.ndarray) or values.dtype != np.int64 or values.shape != (spec.size,):
         raise InvalidArgument("values", f"must be an int64 array of {spec.size:,} values, as the spec says")
-
-
-def _nonce(sequence: int) -> bytes:
-    # Each key seals one direction of one session, so the sequence number never repeats under it.
-    return sequence.to_bytes(12, "little")

@@ -107,6 +107,13 @@ class Context:
         What was remembered before a restart.
     keep
         Called with each new thing to remember, before it is used.
+
+    Attributes
+    ----------
+    stage
+        Name of the stage the party is at.
+    received, sent
+        SHA-256 of the last body, as it was on the wire, from and to each party.
     """
 
     def __init__(
@@ -122,6 +129,8 @@ class Context:
     ) -> None:
         self.spec, self.me, self.parties, self.keys = spec, me, parties, keys
         self.stage = "start"
+        self.received: dict[str, bytes] = {}
+        self.sent: dict[str, bytes] = {}
         self._seed = seed
         self._kept = dict(kept or {})
         self._keep = keep

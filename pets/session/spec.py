@@ -168,13 +168,14 @@ class Spec:
         """SHA-256 of the canonical contract, 32 bytes. Every key of the session is derived from it."""
         return hashlib.sha256(b"pets spec 1\x00" + canonical_json(self.to_dict()).encode()).digest()
 
-    def decode(self, residues: NDArray[np.uint64]) -> NDArray[np.int64]:
+    def decode(self, residues: NDArray[Any]) -> NDArray[np.int64]:
         """Return the totals of which `residues` modulo 2**ring_bits are left, as signed integers."""
-        mask = np.uint64((1 << self.ring_bits) - 1)
-        low = np.int64(self.lowest_total)
+        values = residues.astype(np.uint64)
         with np.errstate(over="ignore"):
-            above = (residues.astype(np.uint64) - low.astype(np.uint64)) & mask
-            return above.astype(np.int64) + low
+            values -= np.uint64(self.lowest_total % 2**64)
+            values &= np.uint64((1 << self.ring_bits) - 1)
+            values += np.uint64(self.lowest_total % 2**64)
+        return values.view(np.int64)
 
 
 def contribution(spec: Spec, me: str, tally: Tally, noise: Tally | None = None) -> NDArray[np.int64]:

@@ -23,7 +23,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import struct
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from pets.errors import MessageRejected
 
@@ -35,8 +35,7 @@ _TAG = 16
 HEADER = _FIELDS.size + _TAG
 
 
-@dataclass(frozen=True, slots=True)
-class Header:
+class Header(NamedTuple):
     """The fields of a message, already checked for form but not yet for authenticity."""
 
     sealed: bool
@@ -65,15 +64,27 @@ def unpack(message: bytes, limit: int) -> Header:
     MessageRejected
         It is no message of this version, is longer than `limit`, or was cut or extended.
     """
+    header = read_fields(message)
+    if header.length > limit:
+        raise MessageRejected(f"is longer than {limit:,} bytes, the most this session allows")
+    if len(message) != HEADER + header.length:
+        raise MessageRejected("was cut or extended")
+    return header
+
+
+def read_fields(message: bytes) -> Header:
+    """Return the header of `message`, whatever its body.
+
+    Raises
+    ------
+    MessageRejected
+        It is no message of this version.
+    """
     if not isinstance(message, bytes) or len(message) < HEADER:
         raise MessageRejected("is too short for a message")
     magic, version, flags, sender, recipient, sequence, length, session, digest = _FIELDS.unpack_from(message)
     if magic != _MAGIC or version != VERSION or flags > 1:
         raise MessageRejected("is not a message of this version")
-    if length > limit:
-        raise MessageRejected(f"is longer than {limit:,} bytes, the most this session allows")
-    if len(message) != HEADER + length:
-        raise MessageRejected("was cut or extended")
     return Header(flags == 1, sender, recipient, sequence, length, session, digest)
 
 
@@ -85,6 +96,6 @@ def is_authentic(message: bytes, header: Header, key: bytes) -> bool:
     )
 
 
-def additional(header: Header) -> bytes:
-    """Return what a sealed body is bound to besides its key."""
-    return struct.pack("<HHH", header.sender, header.recipient, header.sequence) + header.session
+def nonce(sender: int, sequence: int) -> bytes:
+    """Return the nonce of a sealed body; a pair's key seals each sender's sequence number at most once."""
+    return struct.pack("<HHQ", sender, sequence, 0)

@@ -1,4 +1,4 @@
-"""Identities are made once for all tests of this folder: a key costs less than half a millisecond, a thousand do not."""
+"""Identities are made once for all tests of this folder."""
 
 from __future__ import annotations
 

@@ -15,40 +15,33 @@ from pets.identity.primitives import HPKE_PUBLIC, SEALED_KEY, SIGNATURE, Sealing
 BINDING = bytes(32)
 
 
-def carry(setups, tamper=lambda sender, recipient, round_number, body: body):
-    """Run a star with a network that tampers; return the keys of those who finished and the errors of the others."""
+def carry(setups, tamper=lambda sender, recipient, number, body: body):
+    """Run a star with a network that tampers; return the keys of those who finished and the errors of the others.
+
+    Messages number 1 and 3 go to the hub, 2 and 4 come from it.
+    """
     turns = {name: setup.start() for name, setup in setups.items()}
-    keys, errors, inboxes = {}, {}, {name: {} for name in setups}
-    for round_number in range(1, 6):
-        for sender, turn in turns.items():
-            for recipient, body in turn.send.items():
-                inboxes[recipient][sender] = tamper(sender, recipient, round_number, body)
-        waiting = {name: setup for name, setup in setups.items() if name not in keys and name not in errors}
-        ready = {name for name in waiting if turns[name].expect <= inboxes[name].keys()}
-        turns = {name: turn if name not in ready else None for name, turn in turns.items()}
-        for name in waiting:
-            if name not in ready:
-                turns[name] = type(turns[name])(expect=turns[name].expect)
-                continue
+    awaited = {name: turn.expect for name, turn in turns.items()}
+    inboxes = {name: {} for name in setups}
+    keys, errors = {}, {}
+    for number in range(1, 6):
+        sent = [(sender, to, body) for sender, turn in turns.items() for to, body in turn.send.items()]
+        for sender, recipient, body in sent:
+            inboxes[recipient][sender] = tamper(sender, recipient, number, body)
+        turns = {}
+        for name in [name for name, names in awaited.items() if names <= inboxes[name].keys()]:
+            inbox, inboxes[name] = inboxes[name], {}
             try:
-                turns[name] = setups[name].advance(inboxes[name])
+                turns[name] = setups[name].advance(inbox)
             except IdentityError as error:
                 errors[name] = error
-                turns[name] = wire_silence()
-            else:
-                inboxes[name] = {}
-                if turns[name].result is not None:
-                    keys[name] = turns[name].result
-        for name, turn in turns.items():
-            if turn is None or (name not in waiting):
-                turns[name] = wire_silence()
+                del awaited[name]
+                continue
+            awaited[name] = turns[name].expect
+            if turns[name].result is not None:
+                keys[name] = turns[name].result
+                del awaited[name]
     return keys, errors
-
-
-def wire_silence():
-    from pets.identity import SetupTurn
-
-    return SetupTurn()
 
 
 def assert_all_pairs_agree(keys):
@@ -201,6 +194,8 @@ def test_a_truncated_or_longer_message_ends_in_a_typed_error(setups, cut):
             def tamper(sender, recipient, number, body, target=target, change=change):
                 return change(body) if (sender, recipient, number) == target[:3] else body
 
+            if 0 < target[3] <= cut:  # the first name is sent nothing but a header
+                continue
             keys, errors = carry(setups(), tamper)
             assert isinstance(errors[target[1]], SetupFailed) and errors[target[1]].party == target[0]
             assert target[1] not in keys
@@ -224,7 +219,7 @@ def test_a_hub_that_puts_its_own_prekey_in_anothers_place_is_found(setups, ident
     statement = wire.prekey_statement(study, mine)
     for signer in ("server", "FR"):  # its own signature, or another party's
         record = mine + identities[signer].sign(statement, wire.PREKEY_CONTEXT)
-        keys, errors = carry(setups(), at("server", "FR", 2, lambda b, r=record: replace_record(b, 1, r)))
+        _, errors = carry(setups(), at("server", "FR", 2, lambda b, r=record: replace_record(b, 1, r)))
         assert isinstance(errors["FR"], BadSignature) and errors["FR"].party == "UK"
 
 

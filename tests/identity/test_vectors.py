@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
+import subprocess
+import sys
+from pathlib import Path
 
+import pytest
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
 from hypothesis import given
 from hypothesis import strategies as st
 
+import pets
 from pets.identity import primitives, ratchet
 
 
@@ -70,3 +76,39 @@ def test_the_ratchet_gives_the_keys_in_the_file(vectors):
         assert key == h(row["key"])
         assert primitives.hkdf_expand(key, b"mask") == h(row["mask"])
         link = ratchet.next_link(link)
+
+
+WITHOUT_THE_MODULE = "sys.modules['cryptography.hazmat.primitives.hpke'] = None"
+WITHOUT_THE_ALGORITHM = """
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric import mldsa
+class MLDSA65PrivateKey:
+    @staticmethod
+    def from_seed_bytes(seed):
+        raise UnsupportedAlgorithm("ML-DSA-65 is not supported by this backend.")
+mldsa.MLDSA65PrivateKey = MLDSA65PrivateKey
+"""
+
+
+@pytest.mark.parametrize("lacking", [WITHOUT_THE_MODULE, WITHOUT_THE_ALGORITHM])
+def test_an_older_library_is_refused_at_import_with_the_version_that_is_needed(lacking):
+    program = f"""
+import sys
+{lacking}
+from pets.errors import UnsupportedCryptography
+try:
+    import pets.identity
+except UnsupportedCryptography as error:
+    assert error.needed == "{primitives.NEEDED}" and "pip install" in str(error)
+else:
+    raise SystemExit("it was accepted")
+"""
+    environment = os.environ | {"PYTHONPATH": str(Path(pets.__file__).parents[1])}
+    subprocess.run([sys.executable, "-c", program], env=environment, check=True, timeout=60)
+
+
+def test_the_package_asks_for_the_version_that_is_needed():
+    project = Path(pets.__file__).parents[1] / "pyproject.toml"
+    if not project.exists():
+        pytest.skip("installed without its project file")
+    assert f'"cryptography>={primitives.NEEDED}"' in project.read_text()

@@ -51,6 +51,17 @@ def test_the_range_on_every_value_and_every_sharing(three, lower, upper):
         assert (inside == ((values >= lower) & (values <= upper))).all()
 
 
+@pytest.mark.parametrize("bits", range(3, 14))
+@pytest.mark.parametrize("minimum", [1, 2, 3, 4])
+def test_the_rule_on_every_value(three, bits, minimum):
+    bound = (1 << (bits - 1)) - minimum
+    values = np.arange(-bound, bound + 1)
+    results, _ = run_three(
+        three.openings(three.deal(values, Ring(bits), minimum), Ring(bits), MinimumRule(minimum, bound))
+    )
+    assert_opened(results, values, (values >= minimum) | (values == 0))
+
+
 def interesting(bits, *centres):
     half = 1 << (bits - 1)
     near = {c + d for c in (*centres, 0, half, -half) for d in (-2, -1, 0, 1, 2)}

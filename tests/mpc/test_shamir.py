@@ -78,8 +78,9 @@ def test_any_values_come_back(data, parties):
     assert shamir.reconstruct(points, shares[[x - 1 for x in points]], threshold).tolist() == values.tolist()
 
 
-def test_blocks_join_without_a_seam(monkeypatch):
-    values = np.arange(-1000, 1000)
+@pytest.mark.parametrize("size", [1, 63, 64, 65, 128, 129, 2000])
+def test_blocks_join_without_a_seam(monkeypatch, size):
+    values = np.arange(-7, size - 7)
     monkeypatch.setattr(shamir, "_BLOCK", 100)
     shares = shamir.share(values, 5, 3, source())
     assert (shamir.reconstruct([5, 1, 3], shares[[4, 0, 2]], 3) == values).all()

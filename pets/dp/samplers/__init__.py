@@ -164,7 +164,11 @@ Drawable = Law | PolyaShare | SkellamShare
 
 
 def draw(
-    law: Drawable, size: int | tuple[int, ...], source: RandomSource, argument: str = "law", precision: Precision = DEFAULT
+    law: Drawable,
+    size: int | tuple[int, ...],
+    source: RandomSource,
+    argument: str = "law",
+    precision: Precision = DEFAULT,
 ) -> NDArray[np.int64]:
     """Return independent draws of `law`, with bits from `source`.
 

@@ -1,14 +1,14 @@
 """Exact Polya differences of any scale: a Poisson number of jumps, each by acceptance and rejection.
 
 A negative binomial variable of shape r and ratio q is a compound Poisson sum: jumps of size k = 1, 2, ... arrive
-independently with intensity ``r q**k / k`` (its log generating function is r sum q**k (z**k - 1) / k). The difference of
-two has jumps of either sign with intensity ``2 r q**k / k`` altogether and a fair sign.
+independently with intensity ``r q**k / k`` (its log generating function is r sum q**k (z**k - 1) / k). The difference
+of two has jumps of either sign with intensity ``2 r q**k / k`` altogether and a fair sign.
 
-*Proposals.* The positive integers are cut into slices ``base <= k < base + width`` with ``width <= base`` both powers of
-two at first (octaves) and of constant width W from W on, W between a quarter and a half of the scale. In a slice, jumps
-are proposed with the constant intensity ``2 r q**base / base``, hence with mass ``2 r (width / base) q**base``, and k is
-uniform in it. A proposal is kept with probability ``(base / k) q**(k - base)``, which is at most 1. Kept proposals of a
-Poisson process are a Poisson process with the wanted intensity: *exactly* the law.
+*Proposals.* The positive integers are cut into slices ``base <= k < base + width`` with ``width <= base``, both powers
+of two at first (octaves) and of constant width W from W on, W between a quarter and a half of the scale. In a slice,
+jumps are proposed with the constant intensity ``2 r q**base / base``, hence with mass ``2 r (width / base) q**base``,
+and k is uniform in it. A proposal is kept with probability ``(base / k) q**(k - base)``, which is at most 1. Kept
+proposals of a Poisson process are a Poisson process with the wanted intensity: *exactly* the law.
 
 Per cell: the number of proposals is Poisson with the total mass as its mean, drawn by lazily revealed bits from a table
 (module ``inversion``); so is the slice of each. Both coins are exact: the first compares integers, the second is
@@ -92,7 +92,7 @@ class _Number:
         lows, highs = [1 << work], [1 << work]
         low = high = 1 << work
         for n in count(1):
-            low, high = (low * low_mean >> work) // n, -(-(-(-high * high_mean >> work)) // n)
+            low, high = (low * low_mean >> work) // n, -(-high * high_mean // (n << work))
             # Beyond twice the mean, each weight is less than half of the one before it.
             if high < smallest and n << work > 2 * high_mean:
                 return lows, highs, high

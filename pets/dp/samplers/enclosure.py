@@ -64,7 +64,8 @@ def tail_bounds(law: Law | Weighted, bits: int, *, zeros: int) -> tuple[list[int
 
     Notes
     -----
-    A :class:`~pets.dp.samplers.law.Law` is summed up here; other laws bring their own weights. With w(j) = exp(-linear j - quadratic j**2) the tail sums S(k) = w(k+1) + w(k+2) + ... give
+    A :class:`~pets.dp.samplers.law.Law` is summed up here; other laws bring their own weights.
+    With w(j) = exp(-linear j - quadratic j**2) the tail sums S(k) = w(k+1) + w(k+2) + ... give
     ``G(k) = S(k) / (2 S(0) + zeros w(0))``. Weights follow from ``w(j+1) = w(j) r(j)`` and
     ``r(j+1) = r(j) exp(-2 quadratic)``; as the ratios never rise, what lies beyond the list sums to at most
     ``w(n+1) / (1 - r(n+1))``.

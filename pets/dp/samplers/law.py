@@ -1,5 +1,4 @@
-"""The laws that can be drawn: the family with discrete Laplace and discrete Gaussian as its corners, and what else
-can say its own weights."""
+"""The laws that can be drawn: a family with discrete Laplace and discrete Gaussian as corners, and others' weights."""
 
 from __future__ import annotations
 

@@ -1,0 +1,205 @@
+"""What a party keeps in its folder: the keys of the study, and the journal of a session that is not over yet.
+
+============================================  ==========================================================
+``study-ROSTER-EPOCH.keys``                   pair keys, encrypted under the party's identity, ratcheted
+``session-ROSTER-NUMBER.journal``             what happened in a session, sealed; gone when it is over
+``lock``                                      held while a process works here
+============================================  ==========================================================
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from pets.errors import JournalError, KeyFileError
+from pets.identity import Identity, Roster, StudyKeys
+from pets.identity.ratchet import session_id
+from pets.session import journal as log
+from pets.session.journal import Journal, SealedJournal
+from pets.session.keys import Keys, NoKeys
+from pets.session.spec import Spec
+
+PURPOSE = "secure sums"
+"""What the pair keys of a roster are for; epochs tell one agreement from the next."""
+
+KEYS = b"Y"
+"""A journal's first record: the keys of its session."""
+
+
+class Store:
+    """The folder of one party.
+
+    Parameters
+    ----------
+    folder
+        Made with mode 0700 when it is not there.
+    identity, roster
+        Whose it is, and with whom.
+
+    Raises
+    ------
+    KeyFileError
+        The folder cannot be made, or its keys cannot be read.
+    InvalidArgument
+        The roster does not hold this identity.
+    """
+
+    def __init__(self, folder: str | os.PathLike[str], identity: Identity, roster: Roster) -> None:
+        self.folder, self.identity, self.roster = Path(folder), identity, roster
+        self._mark = roster.digest.hex()[:8]
+        try:
+            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            raise KeyFileError(self.folder, f"cannot be made: {error.strerror}", "Choose another --state.") from None
+        found = self._study_files()
+        self.study = StudyKeys.load(found[-1], identity, roster) if found else None
+        self.epoch = int(found[-1].stem.rpartition("-")[2]) if found else 0
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keep other processes out of the folder; the lock dies with its process.
+
+        Raises
+        ------
+        JournalError
+            Another process works here.
+        """
+        handle = os.open(self.folder / "lock", os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o600)
+        try:
+            _lock(handle, self.folder)
+            yield
+        finally:
+            os.close(handle)
+
+    def adopt(self, keys: StudyKeys, epoch: int) -> None:
+        """Keep the keys of a new agreement, and forget those of older ones with their sessions."""
+        older = [*self._study_files(), *self._journals()]
+        keys.save(self.folder / f"study-{self._mark}-{epoch:012d}.keys")
+        self.study, self.epoch = keys, epoch
+        for path in older:
+            _remove(path)
+
+    def unfinished(self) -> int | None:
+        """Return the number of the newest session that is not over."""
+        found = self._journals()
+        return int(found[-1].stem.rpartition("-")[2]) if found else None
+
+    def open(self, number: int) -> SealedJournal:
+        """Return the journal of session `number`; what is left of earlier ones is destroyed.
+
+        Raises
+        ------
+        JournalError
+            It was altered, or belongs to another party.
+        """
+        path = self._journal(number)
+        for older in self._journals():
+            if older.name < path.name:
+                _remove(older)
+        return SealedJournal(path, self.identity.storage_key(f"journal {path.name}"))
+
+    def close(self, journal: SealedJournal, *, over: bool) -> None:
+        """Close a journal; of a session that is over nothing stays."""
+        journal.close()
+        if over:
+            _remove(journal.path)
+
+    def _study_files(self) -> list[Path]:
+        return sorted(self.folder.glob(f"study-{self._mark}-*[0-9].keys"))
+
+    def _journals(self) -> list[Path]:
+        return sorted(self.folder.glob(f"session-{self._mark}-*[0-9].journal"))
+
+    def _journal(self, number: int) -> Path:
+        return self.folder / f"session-{self._mark}-{number:012d}.journal"
+
+
+class SessionJournal:
+    """A journal as the engine sees it: without the record of keys.
+
+    Parameters
+    ----------
+    journal
+        The file.
+    """
+
+    def __init__(self, journal: SealedJournal) -> None:
+        self._journal = journal
+        self._past = [event for event in journal.events() if event[0] != KEYS]
+
+    @property
+    def begun(self) -> bool:
+        """Whether the session had begun before this process started: then its journal has the site's values."""
+        return bool(self._past)
+
+    def append(self, kind: bytes, *fields: bytes) -> None:
+        """Record an event."""
+        self._journal.append(kind, *fields)
+
+    def events(self) -> Iterator[tuple[bytes, ...]]:
+        """Return what was recorded before this process started."""
+        return iter(self._past)
+
+
+def session_keys(journal: SealedJournal, study: StudyKeys | None, spec: Spec, *, keyed: bool) -> Keys:
+    """Return the keys of a session: those in its journal, or new ones, which are then used up.
+
+    They are in the journal before the ratchet moves on, and the ratchet is on the disk before they are used. So a
+    process killed in between finds them again, and no other session ever gets them.
+
+    Raises
+    ------
+    SessionReused
+        There is no journal, and the number was used.
+    JournalError
+        The journal is of another contract.
+    """
+    if not keyed or study is None:
+        return NoKeys()
+    kept = [event[1] for event in journal.events() if event[0] == KEYS]
+    if not kept:
+        return study.session(spec.number, spec.id, lambda content: journal.append(KEYS, content))
+    keys = study.resume(kept[0])
+    if keys.id != session_id(study.study, spec.number, spec.id):
+        raise JournalError(
+            f"{journal.path.name} is of session {spec.number} with another contract. Go on with the plan and the sites "
+            "with which it began, or give the next session a higher number."
+        )
+    return keys
+
+
+def journal_of(journal: SealedJournal) -> Journal:
+    """Return the engine's view of a journal."""
+    return SessionJournal(journal)
+
+
+def has_outcome(journal: SealedJournal) -> bytes | None:
+    """Return the release that was made before the process was killed, if any."""
+    kept = (event for event in journal.events() if event[0] == log.KEEP and event[1] == b"release")
+    return next((event[2] for event in kept), None)
+
+
+def _remove(path: Path) -> None:
+    with suppress(FileNotFoundError):
+        path.unlink()
+    with suppress(FileNotFoundError):
+        path.with_name(f"{path.name}.lock").unlink()
+
+
+def _lock(handle: int, folder: Path) -> None:
+    try:
+        if os.name == "nt":
+            import msvcrt
+
+            msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined,unused-ignore]
+        else:
+            import fcntl
+
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        raise JournalError(
+            f"another process works in {str(folder)!r}. Let it finish, or give each party a --state folder of its own."
+        ) from None

@@ -1,0 +1,84 @@
+"""Which aggregators the suite attacks: add a :class:`Case` and every generic test runs on it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from pets.mpc import MaskedSum
+from pets.plain import Plain
+from pets.roles import Aggregator
+from pets.session import Spec
+
+Drops = Mapping[str, str]
+SIGNATURE = "5e" * 32
+
+
+@dataclass(frozen=True)
+class Case:
+    """One aggregator, and what is expected of it independently of its code.
+
+    Parameters
+    ----------
+    name
+        For the test's identifier.
+    make
+        Returns the aggregator.
+    survivors
+        Model of drop-outs: the sites that the total is over, or None if there must be none.
+    sites
+        Numbers of sites to try exhaustively.
+    spec
+        Settings of the spec that this aggregator needs.
+    mac
+        Whether its messages are authentic against an attacker without keys.
+    """
+
+    name: str
+    make: Callable[[], Aggregator]
+    survivors: Callable[[Spec, Drops], tuple[str, ...] | None]
+    sites: tuple[int, ...] = (3, 4, 5, 6)
+    spec: Mapping[str, Any] = field(default_factory=dict)
+    mac: bool = True
+
+    def new_spec(self, count: int, *, number: int = 1, size: int = 4, **changed: Any) -> Spec:
+        settings = {"bound": 1000, "lower": -1000} | dict(self.spec) | changed
+        names = tuple(f"site{i}" for i in range(count))
+        return Spec(SIGNATURE, size, names, number=number, **settings)
+
+    def __str__(self) -> str:
+        return self.name
+
+
+def masked_survivors(threshold: int | None = None, least: int = 3) -> Callable[[Spec, Drops], tuple[str, ...] | None]:
+    """Model of a masked sum, written from its description: who is silent from a stage on is missing there."""
+
+    def survivors(spec: Spec, drop: Drops) -> tuple[str, ...] | None:
+        count = len(spec.sites)
+        needed = threshold or (2 * count + 2) // 3
+        stages = ("shares", "input", "consent", "unmask")
+        here = {s: [n for n in spec.sites if n not in drop or stages.index(drop[n]) > stages.index(s)] for s in stages}
+        enough = (
+            len(here["shares"]) >= max(needed, least)
+            and len(here["input"]) >= max(needed, least)
+            and len(here["consent"]) >= needed
+            and len(here["unmask"]) >= needed
+        )
+        return tuple(here["input"]) if enough else None
+
+    return survivors
+
+
+def everybody(spec: Spec, drop: Drops) -> tuple[str, ...] | None:
+    """Model of a protocol in which all sites must stay."""
+    return None if drop else spec.sites
+
+
+CASES = [
+    Case("masked", MaskedSum, masked_survivors()),
+    Case("masked-low-threshold", lambda: MaskedSum(min_sites=2, threshold=4), masked_survivors(4, 2), sites=(5, 6)),
+    Case("masked-all-sites", lambda: MaskedSum(min_sites=4), masked_survivors(None, 4), sites=(4, 5)),
+    Case("plain", Plain, everybody, sites=(1, 2, 3), mac=False),
+]
+KEYED = [case for case in CASES if case.mac]
