@@ -75,7 +75,8 @@ def show(
 
     A fingerprint stands for a name and its keys (160 bits of their SHA-256). If both ends read the same eight
     groups, both have the same keys. For a roster there is one fingerprint of the whole as well: if all parties read
-    that one alike, all of them have the same names and keys, and the single ones need not be compared again.
+    that one alike, all of them have the same names and keys, and the single ones need not be compared. (Each party's
+    program refuses to begin a study whose roster has other keys than its own in its place.)
     """
     passphrase = _passphrase(passphrase_file)
     shown = [_look_at(path, passphrase) for path in files]

@@ -58,7 +58,7 @@ def invert(wires: Wires, place: int) -> Wires:
 def is_negative(shares: Wires) -> Circuit[Wires]:
     """Return the top bit of ``a_0 + a_1 + a_2 mod 2**w``.
 
-    Takes about ``4 w - 12 - log2(w)`` gates and ``2 + ceil(log2(w - 2))`` rounds: 114 gates, 7 rounds at 32 bits.
+    Takes ``4 w - 9 - r`` gates and ``2 + r`` rounds, ``r = ceil(log2(w - 2))``: 114 gates, 7 rounds at 32 bits.
 
     Parameters
     ----------

@@ -242,7 +242,7 @@ def test_one_changed_residue_shows_in_the_noise():
 @pytest.mark.parametrize("mode", MODES)
 def test_a_wrong_key_is_an_error_by_its_identity_and_by_the_noise(mode):
     parameters = choose_parameters(total_bound=1000, additions=2, values=3000, mode=mode)
-    secret, key = keys(parameters)
+    _, key = keys(parameters)
     stranger, other = keys(parameters)
     good = encrypt_vector(key, np.ones(3000, dtype=np.int64))
     with pytest.raises(MessageRejected, match="another key"):

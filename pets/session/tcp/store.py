@@ -17,8 +17,7 @@ from pathlib import Path
 from pets.errors import JournalError, KeyFileError
 from pets.identity import Identity, Roster, StudyKeys
 from pets.identity.ratchet import session_id
-from pets.session import journal as log
-from pets.session.journal import Journal, SealedJournal
+from pets.session.journal import SealedJournal
 from pets.session.keys import Keys, NoKeys
 from pets.session.spec import Spec
 
@@ -169,17 +168,6 @@ def session_keys(journal: SealedJournal, study: StudyKeys | None, spec: Spec, *,
             "with which it began, or give the next session a higher number."
         )
     return keys
-
-
-def journal_of(journal: SealedJournal) -> Journal:
-    """Return the engine's view of a journal."""
-    return SessionJournal(journal)
-
-
-def has_outcome(journal: SealedJournal) -> bytes | None:
-    """Return the release that was made before the process was killed, if any."""
-    kept = (event for event in journal.events() if event[0] == log.KEEP and event[1] == b"release")
-    return next((event[2] for event in kept), None)
 
 
 def _remove(path: Path) -> None:
