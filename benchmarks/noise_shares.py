@@ -59,9 +59,8 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="fewer repetitions")
     repetitions = 2 if parser.parse_args().quick else 7
     table = Table(title="one site's noise share, ms of CPU time")
-    for heading in ("noise", "honest", "shares", "10,000 cells", "1,000,000 cells", "numpy 10,000", "numpy 1,000,000"):
-        words = heading in ("noise", "shares")
-        table.add_column(heading, justify="left" if words else "right", no_wrap=words)
+    for heading in ("noise", "honest", "shares", "10^4 cells", "10^6 cells", "numpy 10^4", "numpy 10^6"):
+        table.add_column(heading, justify="left" if heading in ("noise", "shares") else "right", no_wrap=True)
     for name, honest, shares, epsilon in cases():
         ours = [milliseconds(lambda s=shares, n=n: s.draw(n, secure_random()), repetitions) for n in SIZES]
         marks = [f"{ms:.3g}{'' if ms <= GOALS_MS[n] else ' !'}" for ms, n in zip(ours, SIZES, strict=True)]
@@ -69,8 +68,9 @@ def main() -> None:
         if epsilon is not None:
             peer = [f"{milliseconds(lambda n=n, e=epsilon, h=honest: numpy_share(e, h, n), 2):.3g}" for n in SIZES]
         table.add_row(name, str(honest), type(shares).__name__, *marks, *peer)
-    Console().print(table)
-    Console().print("Goals: 0.5 ms for 10,000 cells, 30 ms for 1,000,000 (! above it).")
+    console = Console(width=100)
+    console.print(table)
+    console.print("Goals: 0.5 ms for 10,000 cells, 30 ms for 1,000,000 (! above it).")
 
 
 if __name__ == "__main__":

@@ -17,6 +17,8 @@ from rich.table import Table
 from rich.text import Text
 
 from pets.cli_demo import demo
+from pets.cli_federation import collect, transcript_app
+from pets.cli_federation import site as take_part
 from pets.cli_keys import app as keys_app
 from pets.cli_ledger import app as ledger_app
 from pets.errors import BadSignature, BudgetExceeded, InvalidArgument, LedgerTampered, PetsError
@@ -37,7 +39,10 @@ app = typer.Typer(
 )
 app.add_typer(keys_app, name="keys")
 app.add_typer(ledger_app, name="ledger")
+app.add_typer(transcript_app, name="transcript")
 app.command("demo")(demo)
+app.command("collect")(collect)
+app.command("site")(take_part)
 
 PlanFile = Annotated[
     Path, typer.Argument(help="Plan file (.toml or .json): query, domain, mechanism, ledger.", metavar="PLAN")

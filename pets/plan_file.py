@@ -38,7 +38,7 @@ from pets.errors import ConfigError, InvalidArgument, did_you_mean
 from pets.guarantee import ApproxDP, PureDP, ZeroConcentratedDP
 from pets.guarantee import from_dict as guarantee_from_dict
 from pets.ledger import Ledger
-from pets.mpc import AdditiveSharing, MaskedSum, ShamirSharing
+from pets.mpc import AdditiveSharing, MaskedSum, ShamirSharing, VerifyBeforeOpen
 from pets.pipeline import Pipeline
 from pets.plain import Plain
 from pets.query import query_from_dict
@@ -48,7 +48,7 @@ MECHANISMS: Final[Mapping[str, Callable[..., Mechanism]]] = {
     mechanism.kind: mechanism for mechanism in (DiscreteLaplace, DiscreteGaussian, SuppressCells)
 }
 AGGREGATORS: Final[Mapping[str, Callable[..., Aggregator]]] = {
-    aggregator.kind: aggregator for aggregator in (Plain, MaskedSum, AdditiveSharing, ShamirSharing)
+    aggregator.kind: aggregator for aggregator in (Plain, MaskedSum, AdditiveSharing, ShamirSharing, VerifyBeforeOpen)
 }
 _OPTIONS: Final = ("dataset", "noise_at", "allow_exact", "site_bound", "colluding_sites")
 _KEYS: Final = ("schema", "domain", *_OPTIONS, "query", "mechanism", "aggregator", "ledger")

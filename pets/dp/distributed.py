@@ -176,6 +176,12 @@ class SharedNoise(AdditiveNoise):
             `sites` or `honest` is out of range, or the mechanism's engine draws no shares.
         EntropyError
             The operating system gives no secure randomness.
+
+        Notes
+        -----
+        A sum that wraps around in the ring of a secure sum is decoded as another number, of which the true noisy total
+        decides alone: a post-processing, so the guarantee needs no delta for it. In wide laws (scale above 256) a jump
+        of 2**62 or more, of probability below exp(-2**21) at the largest scale, comes out as a smaller one.
         """
         _check_sites(sites, honest)
         if self.engine != "pets":

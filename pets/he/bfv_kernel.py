@@ -21,7 +21,7 @@ from pets.csprng import RandomSource, secure_random
 from pets.errors import InvalidArgument
 from pets.he.arithmetic import add
 from pets.he.encoding import check_values, decode, encode, scale_down, scale_up
-from pets.he.keys import PublicKey, SecretKey, public_key
+from pets.he.keys import PublicKey, SecretKey
 from pets.he.parameters import Parameters
 from pets.he.rlwe import add_ciphertexts, encrypt_message, read_ciphertext, share_of_phase, write_sum
 
@@ -111,6 +111,3 @@ def check_encryption_key(key: object) -> Parameters:
             "key", "is not the one that encrypts in this mode", "Give the public key, or in seeded mode the secret key."
         )
     return key.parameters
-
-
-__all__ = ["add_vectors", "decrypt_vector", "encrypt_vector", "public_key"]

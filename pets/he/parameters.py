@@ -18,6 +18,7 @@ of signs, the uniform law on -1, 0, 1 because ``(1 + 2 cosh x) / 3 <= exp(x^2 / 
 sub-Gaussian with proxy ``K (10.5 + 10.5 |s|^2 + (2/3) |e|^2)``. A single s has ``|s|^2 <= n``; otherwise a squared norm
 exceeds 1.6 times its mean with probability at most ``exp(-n (0.6 - ln 1.6) / 2) < 2^-95`` for n >= 1024. The union over
 N coefficients and two sides leaves 2^-65. Rounding q m / t adds less than 1 for each ciphertext: the K at the end.
+The ciphertexts must be independent: the same one added twice, or a weight, is outside of this bound.
 With P flooding terms below ``2^f`` each, a total decrypts exactly when ``2 t (E + P 2^f) < q (1 - 2^-10)``.
 
 References
@@ -179,7 +180,7 @@ class Parameters:
     @property
     def partial_bytes(self) -> int:
         """Bytes of one partial decryption, without its header."""
-        return sum(packed_bytes(self.used, p.bit_length()) for p in self.primes)
+        return packed_bytes(len(self.primes) * self.used, self.primes[0].bit_length())
 
     @property
     def bytes_per_value(self) -> float:
@@ -232,7 +233,8 @@ def noise_bound(dimension: int, additions: int, used: int, mode: Mode, key_holde
 
 
 def message_bytes(dimension: int, primes: tuple[int, ...], used: int, mode: Mode, *, threshold: bool) -> int:
-    """Return the bytes that one site sends: its ciphertext, and with `threshold` its partial decryption."""
-    first = sum(packed_bytes(used, p.bit_length()) for p in primes)
-    second = sum(packed_bytes(-(-used // dimension) * dimension, p.bit_length()) for p in primes)
-    return first + (SEED_BYTES if mode == "seeded" else second) + (first if threshold else 0)
+    """Return what one site sends: its ciphertext, and with `threshold` its key share and partial decryption."""
+    width = sum(p.bit_length() for p in primes)
+    first = packed_bytes(used, width)
+    second = SEED_BYTES if mode == "seeded" else packed_bytes(-(-used // dimension) * dimension, width)
+    return first + second + (first + packed_bytes(dimension, width) if threshold else 0)

@@ -1,7 +1,7 @@
 """Checks on totals and inputs that nobody knows: three parties decide bit by bit what may be opened.
 
-* :func:`open_allowed` opens those cells of a total that pass the minimum-cell rule. Of the others nobody
-  learns more than that they are suppressed.
+* :func:`find_allowed` tells which cells of a total pass the minimum-cell rule, and :func:`open_allowed` opens them too.
+  Of the others nobody learns more than that they are suppressed.
 * :func:`check_ranges` tells which inputs lie in their declared range, and nothing else about them.
 
 Numbers come as three additive shares modulo ``2**w``, ``x = a_0 + a_1 + a_2``. Party `i` gives `a_i`, and
@@ -121,6 +121,26 @@ def open_allowed(
     return Evaluation(_open_allowed(seat, ring, own, rule, following))
 
 
+def find_allowed(
+    seat: Seat, ring: Ring, own: Residues, rule: MinimumRule, following: Residues | None = None
+) -> Evaluation[NDArray[np.bool_]]:
+    """Make this party's side of finding the cells that the rule allows, without opening any.
+
+    For when somebody else is to see the values: the three then send their shares of these cells there.
+    Parameters and errors as for :func:`open_allowed`.
+
+    Returns
+    -------
+    Evaluation
+        Its result is a bool array, shape ``(n,)``.
+    """
+    rule.fits(ring)
+    _check_shares(ring, own, following)
+    if own.ndim != 1:
+        raise InvalidArgument("own", "must be one-dimensional")
+    return Evaluation(_find_allowed(seat, ring, own, rule, following))
+
+
 def check_ranges(
     seat: Seat, ring: Ring, own: Residues, lower: ArrayLike, upper: ArrayLike, following: Residues | None = None
 ) -> Evaluation[NDArray[np.bool_]]:
@@ -169,15 +189,22 @@ def _open_allowed(
     seat: Seat, ring: Ring, own: Residues, rule: MinimumRule, following: Residues | None
 ) -> Steps[Opened]:
     shares = yield from _replicate(seat, ring, own, following)
-    decision = yield from evaluate(seat, _allowed(seat.place, ring, shares, rule))
-    bits = yield from open_bits(seat, decision)
-    allowed = to_bools(bits[0], len(own))
+    allowed = yield from _find_allowed(seat, ring, shares[0], rule, shares[1])
     chosen = [share[allowed] for share in shares]
     missing = yield from open_missing(seat, ring.pack(chosen[0]), ring.pack(chosen[1]))
     values = np.zeros(len(own), dtype=np.int64)
     total = chosen[0] + chosen[1] + ring.unpack([missing], len(chosen[0]))[0]
-    values[allowed] = _centred(total, ring)
+    values[allowed] = centred(total, ring)
     return Opened(values, allowed)
+
+
+def _find_allowed(
+    seat: Seat, ring: Ring, own: Residues, rule: MinimumRule, following: Residues | None
+) -> Steps[NDArray[np.bool_]]:
+    shares = yield from _replicate(seat, ring, own, following)
+    decision = yield from evaluate(seat, _allowed(seat.place, ring, shares, rule))
+    bits = yield from open_bits(seat, decision)
+    return to_bools(bits[0], len(own))
 
 
 def _check_ranges(
@@ -240,7 +267,7 @@ def _replicate(seat: Seat, ring: Ring, own: Residues, following: Residues | None
     return [own, ring.unpack([from_next], len(own))[0]]
 
 
-def _centred(residues: Residues, ring: Ring) -> NDArray[np.int64]:
+def centred(residues: Residues, ring: Ring) -> NDArray[np.int64]:
     """Return the integers from ``-2**(w-1)`` to ``2**(w-1) - 1`` with these residues."""
     unused = np.int64(64 - ring.bits)
     return (residues.astype(np.uint64).astype(np.int64) << unused) >> unused

@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pets.errors import MessageRejected
+from pets.errors import MessageRejected, ProtocolAbort
 from pets.mpc import field
 from pets.mpc import masked_messages as layout
 from pets.mpc.faults import SharesDisagree
 from pets.mpc.prg import add_mask, keystream
 from pets.mpc.ring import Ring
-from pets.mpc.shamir import reconstruct_secrets
+from pets.mpc.shamir import LIMBS, reconstruct_secrets
 from pets.session import Context, Evidence, Outcome, Turn
 
 _AT_ONCE = 1_000_000
@@ -133,6 +133,7 @@ class MaskedServer:
         for name in dropped:
             self._remove_pair_masks(name, secrets[name])
         total = self.context.spec.decode(self._total)
+        self._check_range(total)
         return Turn(result=Outcome(total, self._active), done=True)
 
     def _recover(
@@ -151,15 +152,39 @@ class MaskedServer:
         # the shares left over are worth their cost: they tell who lied.
         try:
             secrets = reconstruct_secrets(points[: self.threshold], shares[: self.threshold], self.threshold)
-            if self._are_right(secrets, owners):
-                return dict(zip(owners, secrets, strict=True))
-            reconstruct_secrets(points, shares, self.threshold)
-        except SharesDisagree as error:
-            liars = [self.sites[point - 1] for point in error.suspects]
-            raise self.context.abort("shares do not agree", liars[0] if len(liars) == 1 else None) from None
-        raise self.context.abort(
-            "all shares agree on a secret other than the one deposited: its owner or its peers lie"
+        except SharesDisagree:
+            raise self._disagreement(points, shares, owners) from None
+        if not self._are_right(secrets, owners):
+            raise self._disagreement(points, shares, owners)
+        return dict(zip(owners, secrets, strict=True))
+
+    def _disagreement(self, points: list[int], shares: NDArray[np.uint64], owners: tuple[str, ...]) -> ProtocolAbort:
+        """Say whose secret is wrong. A wrong share is its bearer's fault, or of who dealt it: certain if that is one."""
+        found = []
+        for number, owner in enumerate(owners):
+            try:
+                secret = reconstruct_secrets(points, shares[:, LIMBS * number : LIMBS * (number + 1)], self.threshold)
+            except SharesDisagree as error:
+                found += [(owner, self.sites[point - 1]) for point in error.suspects] or [(owner, None)]
+            else:
+                found += [] if self._are_right(secret, (owner,)) else [(owner, None)]
+        own = {owner for owner, bearer in found if owner == bearer}
+        if len(own) == 1:
+            return self.context.abort("its share of its own secret contradicts the others", own.pop())
+        owner, bearer = found[0]
+        if bearer is None:
+            return self.context.abort(f"the shares give no secret that {owner!r} deposited: it lies, or its peers do")
+        return self.context.abort(
+            f"the share of the secret of {owner!r} that {bearer!r} gave is wrong: one is at fault"
         )
+
+    def _check_range(self, total: NDArray[np.int64]) -> None:
+        """Masks that do not cancel, or a value out of bounds, make most totals impossible ones."""
+        spec = self.context.spec
+        weight = sum(spec.weight(name) for name in self._active)
+        low, high = spec.least * weight - spec.noise_bound, spec.upper * weight + spec.noise_bound
+        if len(total) and (int(total.min()) < low or int(total.max()) > high):
+            raise self.context.abort("the total is impossible under the declared bounds: some site broke the protocol")
 
     def _are_right(self, secrets: Sequence[bytes], owners: tuple[str, ...]) -> bool:
         session = self.context.spec.id

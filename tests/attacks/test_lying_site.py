@@ -97,7 +97,7 @@ def test_escrow_that_is_not_what_was_committed_to():
 def test_a_digest_of_another_secret(field_name):
     _, _, story = cheat({LIAR: (DEPOSIT, part(**{field_name: flip(0)}))})
     if field_name == "self_digest":
-        blamed(story, None, f"the secret of {LIAR!r}")
+        blamed(story, None, f"no secret that {LIAR!r} deposited")
     else:  # never used while the site stays
         assert story.outcome is not None
 
@@ -136,8 +136,8 @@ def test_a_dealer_of_wrong_shares_cannot_frame_their_bearer():
     from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 
     def deal(party, body):
-        place, context = party.place["site4"], party.context
-        cipher = ChaCha20Poly1305(context.pair_key("site4", f"shares of {LIAR}"))
+        place, context = party.place["site2"], party.context
+        cipher = ChaCha20Poly1305(context.pair_key("site2", f"shares of {LIAR}"))
 
         def reseal(boxes):
             box = slice(place * layout.BOX, (place + 1) * layout.BOX)
@@ -147,10 +147,10 @@ def test_a_dealer_of_wrong_shares_cannot_frame_their_bearer():
         return part(boxes=reseal)(party, body)
 
     _, _, story = cheat({LIAR: (DEPOSIT, deal)}, count=6)
-    blamed(story, None, f"{LIAR!r} that 'site4' gave is wrong")
+    blamed(story, None, f"{LIAR!r} that 'site2' gave is wrong")
 
 
-@pytest.mark.parametrize("liars", [2, 3, 4, 5])
+@pytest.mark.parametrize("liars", [2, 3, 4])
 def test_several_wrong_shares(liars):
     changes = {f"site{i}": (HELP, wrong_share_of("site5")) for i in range(liars)}
     _, _, story = cheat(changes, count=6)
@@ -195,7 +195,7 @@ def replaced_signature(make):
     return change
 
 
-@pytest.mark.parametrize("make", [flip(0), flip(40), lambda s: b"", lambda s: s + b"\0", lambda s: bytes(3000)])
+@pytest.mark.parametrize("make", [flip(0), flip(20), lambda s: b"", lambda s: s + b"\0", lambda s: bytes(3000)])
 def test_a_garbage_signature_is_found_by_whoever_reads_the_transcript(make):
     spec, values, story = cheat({LIAR: (CONSENT, replaced_signature(make))})
     assert np.array_equal(story.outcome.total, exact(values, spec.sites))

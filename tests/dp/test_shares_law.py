@@ -18,6 +18,7 @@ from pets.domain import Domain
 from pets.dp import DiscreteGaussian, DiscreteLaplace
 from pets.dp.distributed import GaussianShares, PolyaShares, SkellamShares
 from pets.dp.samplers import PolyaShare, SkellamShare, draw
+from pets.dp.samplers.compound import _below
 from pets.dp.samplers.precision import DEFAULT, Precision
 from pets.query import Count
 from pets.testing.mechanism import empirical_epsilon
@@ -142,6 +143,27 @@ def test_the_wide_path_with_forced_refinement_follows_the_law():
     steps = replace(TINY_STEPS, table_scale=1)
     draws = draw(law, 15_000, InsecureRandom(insecure_seed=6), precision=steps)
     assert p_value(draws, polya(4.5, 0.25)) > THRESHOLD
+
+
+class Scripted:
+    """A source that gives the bits it was told to."""
+
+    def __init__(self, *numbers: int) -> None:
+        self.numbers = list(numbers)
+
+    def bits(self, count: int) -> int:
+        number = self.numbers.pop(0)
+        assert number < 1 << count
+        return number
+
+
+@pytest.mark.parametrize(("last", "expected"), [(0, True), (2**104 - 1, False)])
+def test_a_coin_reveals_bits_until_it_is_decided(last, expected):
+    """U agrees with 1/3 in its first 104 bits; the next 104 decide."""
+    digits = 2**104 // 3
+    source = Scripted(digits & (2**52 - 1), last)
+    assert _below(digits >> 52, 1, 3, source) is expected
+    assert not source.numbers
 
 
 # ------------------------------------------------------------------------------ planted errors must be seen

@@ -86,6 +86,16 @@ def test_secrets_and_noise_follow_their_laws():
     assert int(np.abs(sampling.flood(64, 62, random)).max()) <= 2**62
 
 
+def test_ternary_secrets_are_exactly_uniform():
+    """Over all byte values, once each: a bias too small for a sample would still show."""
+
+    class EveryByte:
+        def words(self, count, dtype):
+            return np.resize(np.arange(256, dtype=np.uint8), 256)
+
+    assert np.bincount(sampling.ternary(255, EveryByte()) + 1).tolist() == [85, 85, 85]
+
+
 def test_expansion_is_uniform_deterministic_and_separated():
     prime = ntt_primes(1024, 20, 1)[0]
     rows = sampling.expand(bytes(32), "a", 200_000, prime)

@@ -118,7 +118,7 @@ class Member:
         """
         number = self.spec.number
         if self.store.study is not None and self.store.unfinished() != number and self.store.study.next > number:
-            raise SessionReused(number, self.store.study.next, "and its journal is gone")
+            raise SessionReused(number, self.store.study.next)
         self._journal = self.store.open(number)
         over = False
         try:

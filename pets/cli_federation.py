@@ -1,0 +1,312 @@
+"""The commands ``pets collect``, ``pets site`` and ``pets transcript``: a secure sum, each party in a process of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import Coroutine
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+
+import typer
+
+from pets.errors import ContractDiffers, InvalidArgument
+
+if TYPE_CHECKING:
+    from pets.identity import Identity, Roster
+    from pets.pipeline import Pipeline
+    from pets.session import Spec
+    from pets.session.tcp import Contract, Store
+
+INTERRUPTED = 130
+DECLINED = 6
+
+Result = TypeVar("Result")
+
+PlanFile = Annotated[Path, typer.Argument(metavar="PLAN", help="The plan file; the same one at every party.")]
+RosterFile = Annotated[
+    Path, typer.Option("--roster", metavar="FILE", help="Everybody's public keys, compared and pinned.")
+]
+KeyFile = Annotated[Path, typer.Option("--key", metavar="FILE", help="This party's secret keys, made by 'pets keys new'.")]
+State = Annotated[
+    Path,
+    typer.Option(
+        "--state",
+        metavar="DIR",
+        help="Folder of this party alone, made if missing: pair keys and, while a session runs, its sealed journal. Keep "
+        "it between sessions, leave it out of backups.",
+    ),
+]
+PassphraseFile = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", help="File whose first line is the passphrase of the secret keys.", show_default=False),
+]
+
+transcript_app = typer.Typer(name="transcript", help="Check the record of a secure sum.", no_args_is_help=True)
+
+
+def collect(
+    plan: PlanFile,
+    roster: RosterFile,
+    key: KeyFile,
+    state: State,
+    out: Annotated[Path, typer.Option("--out", "-o", metavar="FILE", help="Where the release is written, as JSON.")],
+    listen: Annotated[
+        str, typer.Option(metavar="HOST:PORT", help="Where parties connect. Port 0 takes any free one and prints it.")
+    ] = "127.0.0.1:7001",
+    site: Annotated[
+        list[str] | None,
+        typer.Option("--site", metavar="NAME", help="A site that is asked; repeat it. Left out: all of the roster."),
+    ] = None,
+    deadline: Annotated[
+        float, typer.Option(help="Seconds for each stage; a party that is later has dropped out.", min=0.1)
+    ] = 60.0,
+    wait: Annotated[
+        float | None,
+        typer.Option(help="Seconds to wait at the start until all have come. Left out: the deadline.", show_default=False),
+    ] = None,
+    number: Annotated[
+        int | None,
+        typer.Option(help="Number of the session. Left out: the unfinished one, or else the next.", min=1, show_default=False),
+    ] = None,
+    purpose: Annotated[str, typer.Option(help="Why this is asked; shown to every party before it agrees.")] = "",
+    passphrase_file: PassphraseFile = None,
+) -> None:
+    """Ask all sites, add up what none of them shows, and publish the release.
+
+    Start this first; then 'pets site' at each registry. The collector learns what the plan's aggregator lets it learn
+    ('pets preview PLAN' says what), usually the total only.
+
+    Beside the release it writes FILE.transcript.json, the record that 'pets transcript verify' checks.
+
+    \b
+    Killed or stopped, it goes on where it stood: run the same command again. Sites do the same by themselves.
+    Exit code: 0 published, 3 the ledger refused, 5 the session stopped or parties are missing, 1 any other failure.
+    """
+    from pets.config import write_atomic
+    from pets.federation import contract_of, sites_of
+    from pets.pipeline import Pipeline
+    from pets.session import SERVER
+    from pets.session.record import Record
+    from pets.session.tcp import PURPOSE, Collector, parse_address
+
+    address = parse_address(listen, "--listen")
+    if not out.resolve().parent.is_dir():
+        raise InvalidArgument("--out", f"is in a folder that does not exist: {out.parent}", "Make the folder first.")
+    pipeline = Pipeline.from_file(plan)
+    store = _store(state, key, roster, passphrase_file, SERVER)
+    with store.locked():
+        sites = sites_of(pipeline, store.roster, site or ())
+        counted = _number(store) if number is None else number
+        contract = contract_of(pipeline, store.roster, sites, number=counted, deadline=deadline, purpose=purpose)
+        _say(f"session {counted}: {len(sites)} sites, {pipeline.cost}")
+        collector = Collector(
+            store, pipeline.aggregator, contract,
+            lambda outcome: pipeline.publish(outcome, contract.spec).to_json().encode(),
+            _say, wait=deadline if wait is None else wait,
+        )  # fmt: skip
+        finished = _run(collector.run(*address))
+    record = Record.sign(store.identity, finished.transcript, PURPOSE, finished.epoch, finished.release)
+    signers = record.verify(store.roster, finished.release)
+    beside = out.with_suffix(".transcript.json")
+    write_atomic(out, finished.release.decode())
+    write_atomic(beside, record.to_json())
+    _say(f"released: the total of {len(finished.survivors)} sites ({', '.join(finished.survivors)})")
+    _say(f"release:    {out}")
+    _say(f"transcript: {beside}, with the signatures of {', '.join(signers) or 'the collector only'}")
+
+
+def site(
+    plan: PlanFile,
+    roster: RosterFile,
+    key: KeyFile,
+    state: State,
+    me: Annotated[str, typer.Option(metavar="NAME", help="Whose process this is, for example FR.")],
+    data: Annotated[
+        Path | None,
+        typer.Argument(metavar="[DATA]", help="The site's rows, .csv or .parquet. Left out by a party that only computes."),
+    ] = None,
+    connect: Annotated[str, typer.Option(metavar="HOST:PORT", help="Where the collector listens.")] = "127.0.0.1:7001",
+    yes: Annotated[bool, typer.Option("--yes", help="Take part without asking; for scripts.")] = False,
+    patience: Annotated[
+        float, typer.Option(help="Seconds of silence of the collector after which this party gives up.", min=1)
+    ] = 3600.0,
+    passphrase_file: PassphraseFile = None,
+) -> None:
+    """Take part in a secure sum: as a registry with DATA, or without it as a party that only computes.
+
+    First it reads what the collector asks, compares it with the PLAN here, says who would learn what, and asks. Until
+    then no row is read, nothing is charged and nothing is sent but this party's name.
+
+    \b
+    Killed or cut off, it goes on where it stood: run the same command again.
+    Exit code: 0 done, 3 this site's ledger refused, 5 the session stopped, 6 the contract differs or you said no,
+    1 any other failure.
+    """
+    from pets.federation import expected_contract
+    from pets.pipeline import Pipeline
+    from pets.session.tcp import Member, ask, parse_address
+
+    address = parse_address(connect, "--connect")
+    pipeline = Pipeline.from_file(plan)
+    store = _store(state, key, roster, passphrase_file, me)
+    with store.locked():
+        _say(f"asking the collector at {connect} for the contract")
+        contract = _run(ask(address, store, patience))
+        differences = contract.differences(expected_contract(pipeline, store.roster, contract))
+        if differences:
+            raise ContractDiffers(differences)
+        _check_data(me, contract.spec, data)
+        if store.unfinished() != contract.spec.number:
+            _explain(pipeline, contract, me)
+            _confirm(yes)
+        contribute = None if data is None else lambda: pipeline.at_site(_read(data), contract.spec, me)
+        member = Member(store, pipeline.aggregator, contract, contribute, address, patience, _say)
+        ending = _run(member.run())
+    _say(f"the collector says: {ending.why}. Done; the keys of this session are destroyed.")
+
+
+@transcript_app.command()
+def verify(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="The record, for example release.transcript.json.")],
+    roster: RosterFile,
+    release: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="The release, to see that it is this session's.", show_default=False)
+    ] = None,
+) -> None:
+    """Check, as a third party, the record of a secure sum against the roster.
+
+    All messages must be of one session, in one chain. What the sites signed (who is in the total, and which message
+    each of them sent) must agree and verify by the keys in the roster, and so must the collector's signature of it all.
+    The record holds digests of messages, never their content.
+
+    Exit code: 0 it holds, 4 it does not, 1 it could not be read.
+    """
+    from pets.identity import Roster
+    from pets.session.record import Record
+
+    record = Record.from_json(_bytes(file))
+    signers = record.verify(Roster.from_file(roster), None if release is None else _bytes(release))
+    spec = record.transcript.spec
+    typer.echo(f"OK. Session {spec.number} of {', '.join(spec.sites)}: {len(record.transcript.headers)} messages.")
+    typer.echo(f"Signed by {', '.join(signers)} and the collector." if signers else "Signed by the collector only.")
+    typer.echo(f"SHA-256 of the release: {record.release}" + ("" if release is None else "; it is this one."))
+
+
+# ------------------------------------------------------------------------------------------------ parts
+
+
+def _number(store: Store) -> int:
+    """Return the session that is not over yet, or else the next one."""
+    unfinished = store.unfinished()
+    return unfinished if unfinished is not None else max(1 if store.study is None else store.study.next, 1)
+
+
+def _store(state: Path, key: Path, roster: Path, passphrase_file: Path | None, me: str) -> Store:
+    from pets.cli_keys import _passphrase
+    from pets.identity import Roster
+    from pets.session.tcp import Store
+
+    identity = _identity(key, _passphrase(passphrase_file), me)
+    return Store(state, identity, _with(Roster.from_file(roster), identity))
+
+
+def _identity(key: Path, passphrase: str | None, me: str) -> Identity:
+    from pets.identity import Identity
+
+    identity = Identity.load(key, passphrase)
+    if identity.name != me:
+        raise InvalidArgument("--key", f"holds the keys of {identity.name!r}, not of {me!r}", "Give the right key file.")
+    return identity
+
+
+def _with(roster: Roster, identity: Identity) -> Roster:
+    if roster.get(identity.name) != identity.public:
+        raise InvalidArgument(
+            "--roster", f"does not hold {identity.name!r} with the keys in the key file",
+            "Ask the coordinator for the roster with your newest public keys.",
+        )  # fmt: skip
+    return roster
+
+
+def _check_data(me: str, spec: Spec, data: Path | None) -> None:
+    if (me in spec.sites) == (data is None):
+        words = "is asked for data" if data is None else "computes without data in this session"
+        raise InvalidArgument("DATA", f"{me!r} {words}", "Name the file after the plan." if data is None else "Leave it out.")
+
+
+def _explain(pipeline: Pipeline, contract: Contract, me: str) -> None:
+    """Say in plain words what would happen."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    spec = contract.spec
+    console = Console(stderr=True)
+    about = Table(show_header=False, box=None, padding=(0, 2, 0, 0), title="What is asked", title_justify="left")
+    about.add_column(style="cyan")
+    about.add_column()
+    rows = [("you are", f"{me}, {'a site with data' if me in spec.sites else 'a party that computes without data'}")]
+    rows += [("the question", repr(pipeline.query)), ("of the sites", ", ".join(spec.sites))]
+    rows += [("purpose", spec.purpose)] if spec.purpose else []
+    rows += [("session", f"number {spec.number}, {spec.size:,} numbers, contract {spec.id.hex()[:16]}")]
+    rows += [("what is promised", sentence) for sentence in _promises(pipeline)]
+    for term, text in rows:
+        about.add_row(term, Text(text))
+    learns = Table(show_header=False, box=None, padding=(0, 2, 0, 0), title="Who learns what", title_justify="left")
+    learns.add_column(style="cyan", max_width=32)
+    learns.add_column()
+    for who, what in pipeline.aggregator.who_learns(pipeline.bound).items():
+        learns.add_row(who, Text(what))
+    console.print(about, "", learns, "")
+
+
+def _promises(pipeline: Pipeline) -> list[str]:
+    return [pipeline.cost.explain(), pipeline.aggregator.guarantee(pipeline.bound).explain()]
+
+
+def _confirm(yes: bool) -> None:
+    if yes:
+        return
+    try:
+        agreed = typer.confirm("Take part?", err=True)
+    except (typer.Abort, EOFError):
+        agreed = False
+    if not agreed:
+        _say("Not taking part. No row was read, nothing was sent. (Scripts agree with --yes.)")
+        raise typer.Exit(DECLINED)
+
+
+def _read(path: Path) -> Any:
+    from pets.cli import _read as read
+
+    return read(path)
+
+
+def _bytes(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise InvalidArgument("FILE", f"{path} cannot be read ({error.strerror})", "Check the path.") from None
+
+
+def _run(work: Coroutine[Any, Any, Result]) -> Result:
+    """Run until done; Ctrl-C and a polite kill close all connections and leave the journal for the next start."""
+
+    async def main() -> Result:
+        task = asyncio.current_task()
+        assert task is not None  # noqa: S101 - for the type checker
+        with suppress(NotImplementedError):  # Windows has no such handlers
+            asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+        return await work
+
+    try:
+        return asyncio.run(main())
+    except (KeyboardInterrupt, asyncio.CancelledError):
+        _say("Stopped. Nothing is lost: run the same command again, and the session goes on where it stood.")
+        raise typer.Exit(INTERRUPTED) from None
+
+
+def _say(text: str) -> None:
+    typer.echo(text, err=True)
