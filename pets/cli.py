@@ -1,6 +1,7 @@
 """The `pets` command. Results go to stdout; progress, warnings and errors go to stderr.
 
-Exit codes: 0 done, 1 failure, 2 wrong usage, 3 budget exceeded, 4 verification failed.
+Exit codes: 0 done, 1 failure, 2 wrong usage, 3 budget exceeded, 4 verification failed, 5 the session stopped or a party
+cannot be reached, 6 the contract differs or was declined, 130 interrupted.
 """
 
 from __future__ import annotations
@@ -21,7 +22,17 @@ from pets.cli_federation import collect, transcript_app
 from pets.cli_federation import site as take_part
 from pets.cli_keys import app as keys_app
 from pets.cli_ledger import app as ledger_app
-from pets.errors import BadSignature, BudgetExceeded, InvalidArgument, LedgerTampered, PetsError
+from pets.errors import (
+    BadSignature,
+    BudgetExceeded,
+    ContractDiffers,
+    InvalidArgument,
+    LedgerTampered,
+    NotConnected,
+    PetsError,
+    ProtocolAbort,
+    TranscriptInvalid,
+)
 
 if TYPE_CHECKING:
     from pets.pipeline import Pipeline
@@ -218,9 +229,17 @@ def main() -> None:
     except PetsError as error:
         text = " ".join([str(error), *getattr(error, "__notes__", [])])
         Console(stderr=True).print(Text("error: ", style="bold red") + Text(text, style="not bold default"))
-        raise SystemExit(
-            3 if isinstance(error, BudgetExceeded) else 4 if isinstance(error, LedgerTampered | BadSignature) else 1
-        ) from None
+        raise SystemExit(_exit_code(error)) from None
+
+
+def _exit_code(error: PetsError) -> int:
+    kinds: dict[int, tuple[type[PetsError], ...]] = {
+        3: (BudgetExceeded,),
+        4: (LedgerTampered, BadSignature, TranscriptInvalid),
+        5: (ProtocolAbort, NotConnected),
+        6: (ContractDiffers,),
+    }
+    return next((code for code, types in kinds.items() if isinstance(error, types)), 1)
 
 
 if __name__ == "__main__":

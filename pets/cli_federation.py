@@ -1,4 +1,4 @@
-"""The commands ``pets collect``, ``pets site`` and ``pets transcript``: a secure sum, each party in a process of its own."""
+"""The commands ``pets collect``, ``pets site`` and ``pets transcript``: secure sums between processes."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pets.identity import Identity, Roster
     from pets.pipeline import Pipeline
     from pets.session import Spec
-    from pets.session.tcp import Contract, Store
+    from pets.session.tcp import Contract, Finished, Store
 
 INTERRUPTED = 130
 DECLINED = 6
@@ -28,7 +28,9 @@ PlanFile = Annotated[Path, typer.Argument(metavar="PLAN", help="The plan file; t
 RosterFile = Annotated[
     Path, typer.Option("--roster", metavar="FILE", help="Everybody's public keys, compared and pinned.")
 ]
-KeyFile = Annotated[Path, typer.Option("--key", metavar="FILE", help="This party's secret keys, made by 'pets keys new'.")]
+KeyFile = Annotated[
+    Path, typer.Option("--key", metavar="FILE", help="This party's secret keys, made by 'pets keys new'.")
+]
 State = Annotated[
     Path,
     typer.Option(
@@ -40,7 +42,9 @@ State = Annotated[
 ]
 PassphraseFile = Annotated[
     Path | None,
-    typer.Option(metavar="FILE", help="File whose first line is the passphrase of the secret keys.", show_default=False),
+    typer.Option(
+        metavar="FILE", help="File whose first line is the passphrase of the secret keys.", show_default=False
+    ),
 ]
 
 transcript_app = typer.Typer(name="transcript", help="Check the record of a secure sum.", no_args_is_help=True)
@@ -64,11 +68,15 @@ def collect(
     ] = 60.0,
     wait: Annotated[
         float | None,
-        typer.Option(help="Seconds to wait at the start until all have come. Left out: the deadline.", show_default=False),
+        typer.Option(
+            help="Seconds to wait at the start until all have come. Left out: the deadline.", show_default=False
+        ),
     ] = None,
     number: Annotated[
         int | None,
-        typer.Option(help="Number of the session. Left out: the unfinished one, or else the next.", min=1, show_default=False),
+        typer.Option(
+            help="Number of the session. Left out: the unfinished one, or else the next.", min=1, show_default=False
+        ),
     ] = None,
     purpose: Annotated[str, typer.Option(help="Why this is asked; shown to every party before it agrees.")] = "",
     passphrase_file: PassphraseFile = None,
@@ -80,16 +88,14 @@ def collect(
 
     Beside the release it writes FILE.transcript.json, the record that 'pets transcript verify' checks.
 
-    \b
-    Killed or stopped, it goes on where it stood: run the same command again. Sites do the same by themselves.
+    Killed or stopped, it goes on where it stood: run the same command again. Sites reconnect by themselves.
+
     Exit code: 0 published, 3 the ledger refused, 5 the session stopped or parties are missing, 1 any other failure.
     """
-    from pets.config import write_atomic
     from pets.federation import contract_of, sites_of
     from pets.pipeline import Pipeline
     from pets.session import SERVER
-    from pets.session.record import Record
-    from pets.session.tcp import PURPOSE, Collector, parse_address
+    from pets.session.tcp import Collector, parse_address
 
     address = parse_address(listen, "--listen")
     if not out.resolve().parent.is_dir():
@@ -104,17 +110,10 @@ def collect(
         collector = Collector(
             store, pipeline.aggregator, contract,
             lambda outcome: pipeline.publish(outcome, contract.spec).to_json().encode(),
+            lambda finished: _deliver(store, finished, out),
             _say, wait=deadline if wait is None else wait,
         )  # fmt: skip
-        finished = _run(collector.run(*address))
-    record = Record.sign(store.identity, finished.transcript, PURPOSE, finished.epoch, finished.release)
-    signers = record.verify(store.roster, finished.release)
-    beside = out.with_suffix(".transcript.json")
-    write_atomic(out, finished.release.decode())
-    write_atomic(beside, record.to_json())
-    _say(f"released: the total of {len(finished.survivors)} sites ({', '.join(finished.survivors)})")
-    _say(f"release:    {out}")
-    _say(f"transcript: {beside}, with the signatures of {', '.join(signers) or 'the collector only'}")
+        _run(collector.run(*address))
 
 
 def site(
@@ -125,7 +124,9 @@ def site(
     me: Annotated[str, typer.Option(metavar="NAME", help="Whose process this is, for example FR.")],
     data: Annotated[
         Path | None,
-        typer.Argument(metavar="[DATA]", help="The site's rows, .csv or .parquet. Left out by a party that only computes."),
+        typer.Argument(
+            metavar="[DATA]", help="The site's rows, .csv or .parquet. Left out by a party that only computes."
+        ),
     ] = None,
     connect: Annotated[str, typer.Option(metavar="HOST:PORT", help="Where the collector listens.")] = "127.0.0.1:7001",
     yes: Annotated[bool, typer.Option("--yes", help="Take part without asking; for scripts.")] = False,
@@ -139,8 +140,8 @@ def site(
     First it reads what the collector asks, compares it with the PLAN here, says who would learn what, and asks. Until
     then no row is read, nothing is charged and nothing is sent but this party's name.
 
-    \b
-    Killed or cut off, it goes on where it stood: run the same command again.
+    Cut off, it reconnects; killed, it goes on where it stood: run the same command again.
+
     Exit code: 0 done, 3 this site's ledger refused, 5 the session stopped, 6 the contract differs or you said no,
     1 any other failure.
     """
@@ -158,7 +159,7 @@ def site(
         if differences:
             raise ContractDiffers(differences)
         _check_data(me, contract.spec, data)
-        if store.unfinished() != contract.spec.number:
+        if not store.begun(contract.spec):
             _explain(pipeline, contract, me)
             _confirm(yes)
         contribute = None if data is None else lambda: pipeline.at_site(_read(data), contract.spec, me)
@@ -172,7 +173,8 @@ def verify(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="The record, for example release.transcript.json.")],
     roster: RosterFile,
     release: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="The release, to see that it is this session's.", show_default=False)
+        Path | None,
+        typer.Option(metavar="FILE", help="The release, to see that it is this session's.", show_default=False),
     ] = None,
 ) -> None:
     """Check, as a third party, the record of a secure sum against the roster.
@@ -203,6 +205,22 @@ def _number(store: Store) -> int:
     return unfinished if unfinished is not None else max(1 if store.study is None else store.study.next, 1)
 
 
+def _deliver(store: Store, finished: Finished, out: Path) -> None:
+    """Write the release, and beside it the record of the session."""
+    from pets.config import write_atomic
+    from pets.session.record import Record
+    from pets.session.tcp import PURPOSE
+
+    record = Record.sign(store.identity, finished.transcript, PURPOSE, finished.epoch, finished.release)
+    signers = record.verify(store.roster, finished.release)
+    beside = out.with_suffix(".transcript.json")
+    write_atomic(beside, record.to_json())
+    write_atomic(out, finished.release.decode())
+    _say(f"released: the total of {len(finished.survivors)} sites ({', '.join(finished.survivors)})")
+    _say(f"release:    {out}")
+    _say(f"transcript: {beside}, with the signatures of {', '.join(signers) or 'the collector only'}")
+
+
 def _store(state: Path, key: Path, roster: Path, passphrase_file: Path | None, me: str) -> Store:
     from pets.cli_keys import _passphrase
     from pets.identity import Roster
@@ -217,7 +235,9 @@ def _identity(key: Path, passphrase: str | None, me: str) -> Identity:
 
     identity = Identity.load(key, passphrase)
     if identity.name != me:
-        raise InvalidArgument("--key", f"holds the keys of {identity.name!r}, not of {me!r}", "Give the right key file.")
+        raise InvalidArgument(
+            "--key", f"holds the keys of {identity.name!r}, not of {me!r}", "Give the right key file."
+        )
     return identity
 
 
@@ -233,7 +253,9 @@ def _with(roster: Roster, identity: Identity) -> Roster:
 def _check_data(me: str, spec: Spec, data: Path | None) -> None:
     if (me in spec.sites) == (data is None):
         words = "is asked for data" if data is None else "computes without data in this session"
-        raise InvalidArgument("DATA", f"{me!r} {words}", "Name the file after the plan." if data is None else "Leave it out.")
+        raise InvalidArgument(
+            "DATA", f"{me!r} {words}", "Name the file after the plan." if data is None else "Leave it out."
+        )
 
 
 def _explain(pipeline: Pipeline, contract: Contract, me: str) -> None:

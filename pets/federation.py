@@ -23,11 +23,15 @@ def sites_of(pipeline: Pipeline, roster: Roster, chosen: Sequence[str] = ()) -> 
     """
     if SERVER not in roster:
         raise InvalidArgument(
-            "--roster", f"holds no party called {SERVER!r}, the collector", f"Make its keys with: pets keys new {SERVER}"
+            "--roster",
+            f"holds no party called {SERVER!r}, the collector",
+            f"Make its keys with: pets keys new {SERVER}",
         )
     for name in chosen:
         if name not in roster or name == SERVER:
-            raise InvalidArgument("--site", f"names {name!r}, who is not a site of the roster", did_you_mean(name, roster))
+            raise InvalidArgument(
+                "--site", f"names {name!r}, who is not a site of the roster", did_you_mean(name, roster)
+            )
     if chosen:
         return tuple(chosen)
     helpers = _helpers(pipeline, len(roster))
@@ -81,6 +85,4 @@ def expected_contract(pipeline: Pipeline, roster: Roster, asked: Contract) -> Co
         The plan here cannot be asked of these sites at all.
     """
     spec = asked.spec
-    return contract_of(
-        pipeline, roster, spec.sites, number=spec.number, deadline=asked.deadline, purpose=spec.purpose
-    )
+    return contract_of(pipeline, roster, spec.sites, number=spec.number, deadline=asked.deadline, purpose=spec.purpose)

@@ -20,6 +20,8 @@ def agree_in_process(names: Iterable[str], *, purpose: str = "in one process") -
     ----------
     names
         Two or more. The hub is ``"server"`` if it is among them, or else the first.
+    purpose
+        What the study is for.
 
     Raises
     ------

@@ -101,6 +101,7 @@ class Network:
         journals = journals or {}
         self.meddle = meddle or (lambda message: [message])
         self.story = Story()
+        self.resumed = {name: name in journals and bool(list(journals[name].events())) for name in self.parties}
         for name in self.parties:
             self.story.sessions[name] = Session(
                 aggregator, spec, name, keys[name], values.get(name), journal=journals.get(name)
@@ -110,6 +111,8 @@ class Network:
         queue: deque[Message] = deque()
         for name in self.parties:
             self._do(name, lambda s: s.step(), queue)
+            if self.resumed[name]:  # one that goes on from a journal repeats what it had sent
+                queue.extend(self.story.sessions[name])
         while self.story.outcome is None:
             while queue:
                 message = queue.popleft()

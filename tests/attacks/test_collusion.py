@@ -36,7 +36,7 @@ class Conspiracy:
         for name in self.spec.sites:
             seed = hashlib.sha256(name.encode()).digest()
             context = Context(self.spec, name, (*self.spec.sites, SERVER), FixedKeys(self.spec, name), seed)
-            context.received = {SERVER: bytes(32)}
+            context.sent[SERVER] = bytes(32)
             self.sites[name] = MaskedSite(context, self.values[name], threshold, 2)
             body = self.sites[name].start().send[SERVER]
             self.deposits[name] = layout.Shares.from_bytes(body, count)

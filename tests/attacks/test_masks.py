@@ -44,12 +44,12 @@ def uniformity(content: np.ndarray) -> float:
 def difference(first: np.ndarray, second: np.ndarray) -> float:
     """p-value of the chi-square test that both have one distribution."""
     table = np.stack([np.bincount(part, minlength=256) for part in (first, second)])
-    return float(stats.chi2_contingency(table).pvalue)
+    return float(stats.chi2_contingency(table[:, table.any(axis=0)]).pvalue)
 
 
 @pytest.mark.parametrize(("bound", "lower"), [(85, 0), (2**13, -(2**13)), (2**30, 0)], ids=["8 bits", "odd", "32 bits"])
 def test_masked_vectors_are_uniform_whatever_they_hide(bound, lower):
-    """60,000 cells of three sites. A byte that is 3 percent more likely than the others would be found: see below."""
+    """60,000 cells of three sites; how slight a bias this would find is shown below."""
     low, high = (masked_bytes(value, bound, lower, b"mask %d" % value) for value in (lower, bound))
     assert uniformity(low) > 1e-6 and uniformity(high) > 1e-6 and difference(low, high) > 1e-6
 
@@ -65,10 +65,9 @@ def test_serial_and_cross_site_correlation_is_nil():
 
 
 def test_power_a_slight_bias_is_found():
-    """The same test sees one byte value in 256 that comes 3 + 6 standard deviations too often: here, 12 percent more."""
+    """The same test sees a top bit that is set in 52 instead of 50 of 100 bytes."""
     content = masked_bytes(0, 85, 0, b"power").copy()
-    extra = int(0.12 * len(content) / 256)
-    content[np.flatnonzero(content != 7)[:extra]] = 7
+    content[np.random.default_rng(1).random(len(content)) < 0.04] |= 0x80
     assert uniformity(content) < 1e-6
 
 

@@ -131,6 +131,15 @@ def test_recorded_traffic_stays_closed_to_who_steals_all_long_term_keys_later(se
         assert setup._prekey is None and setup._links == {}
 
 
+def test_what_is_sealed_is_bound_to_the_pair_the_study_and_the_run(setups):
+    infos = set()
+    for settings_ in ({}, {}, {"epoch": 1}):  # twice the same study: two runs
+        parties = setups(**settings_)
+        carry(parties)
+        infos |= {parties["FR"]._info(*pair) for pair in (("FR", "UK"), ("FR", "US"), ("UK", "FR"))}
+    assert len(infos) == 9
+
+
 def test_a_failed_agreement_forgets_its_prekey_and_is_over(setups):
     parties = setups()
     parties["FR"].start()

@@ -194,6 +194,9 @@ def test_the_file_opens_for_its_identity_and_roster_only(keys, file):
         StudyKeys.load(file, namesake, roster)
     with pytest.raises(KeyFileError, match="another roster"):
         StudyKeys.load(file, keys["FR"].identity, keys["FR"].roster.with_party(Identity.new("DE").public))
+    others = [keys["FR"].identity.public, keys["UK"].identity.public, Identity.new("server").public]
+    with pytest.raises(KeyFileError, match="another roster"):
+        StudyKeys.load(file, keys["FR"].identity, Roster(others))
     with pytest.raises(InvalidArgument, match="roster"):
         StudyKeys.load(file, namesake, keys["FR"].roster)
 

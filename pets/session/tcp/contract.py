@@ -25,7 +25,10 @@ _WORDS = {
     "scale": "the resolution",
     "aggregator": "how the sum is formed",
     "noise": "the noise that sites add",
+    "number": "the number of the session",
     "roster": "the roster of parties",
+    "purpose": "the purpose",
+    "deadline": "the deadline",
     "query": "the question",
     "domain": "the domain",
     "mechanism": "how the total is published",
@@ -90,8 +93,7 @@ class Contract:
 
         The question's digest is named only if nothing shows where the difference is.
         """
-        theirs = {**self.plan, **self.spec.to_dict()}
-        mine = {**own.plan, **own.spec.to_dict()}
+        theirs, mine = ({**c.plan, **c.spec.to_dict(), "deadline": c.deadline} for c in (self, own))
         keys = [key for key in sorted({*theirs, *mine}) if theirs.get(key) != mine.get(key)]
         if {"query", "domain"} & set(keys):
             keys = [key for key in keys if key not in ("signature", "size", "bound", "lower", "noise_bound")]

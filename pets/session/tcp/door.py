@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import cast
 
 from pets.errors import MessageRejected, NotConnected, PetsError
 from pets.identity import Identity, Roster
@@ -78,8 +79,7 @@ class Door:
         await asyncio.gather(*strangers, return_exceptions=True)
 
     async def _greet(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
+        task = cast("asyncio.Task[None]", asyncio.current_task())
         while len(self._strangers) >= MOST_STRANGERS:
             oldest = next(iter(self._strangers))
             self._strangers.pop(oldest).transport.abort()
@@ -106,7 +106,9 @@ class Door:
         who = hello.read_hello(body, asked, self.roster, self.identity.public)
         if who.name == self.identity.name:
             raise MessageRejected("comes from the collector itself")
-        await frames.write(writer, frames.pack(Kind.WELCOME, hello.say_welcome(self.identity, asked, body, self.contract)))
+        await frames.write(
+            writer, frames.pack(Kind.WELCOME, hello.say_welcome(self.identity, asked, body, self.contract))
+        )
         if who.joins:
             self.admit(who.name, Link(reader, writer, self.limit))
         else:
@@ -122,6 +124,3 @@ class Door:
         elif self.refused == _TOLD + 1:
             self.say("further connections are turned away without a line each")
         writer.transport.abort()
-
-
-__all__ = ["Door", "NotConnected"]

@@ -13,15 +13,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pets.errors import (
+    ContractDiffers,
     JournalError,
     MessageRejected,
     NotConnected,
     PetsError,
     ProtocolAbort,
-    SessionReused,
 )
 from pets.identity import StudySetup
 from pets.session.engine import Message, Session, Step
+from pets.session.journal import SealedJournal
 from pets.session.spec import SERVER
 from pets.session.tcp import positions
 from pets.session.tcp.contract import LIMIT, Contract
@@ -99,6 +100,7 @@ class Member:
         self.parties = self.aggregator.parties(self.spec)
         self._limit = longest_frame(self.aggregator, self.spec, len(self.store.roster))
         self._session: Session | None = None
+        self._journal: SealedJournal | None = None
         self._setup: tuple[StudySetup, int] | None = None
         self._handed: Counter[str] = Counter()
         self._step = Step()
@@ -115,11 +117,11 @@ class Member:
             The collector is silent. The journal stays, and the same command goes on.
         JournalError, SessionReused
             The journal is older than what was sent, or missing.
+        ContractDiffers
+            The collector was started again and asks something else.
         """
-        number = self.spec.number
-        if self.store.study is not None and self.store.unfinished() != number and self.store.study.next > number:
-            raise SessionReused(number, self.store.study.next)
-        self._journal = self.store.open(number)
+        if self.aggregator.keyed:
+            self.store.check_number(self.spec.number)
         over = False
         try:
             ending = await self._stay_connected()
@@ -128,8 +130,10 @@ class Member:
             over = True
             raise
         finally:
-            # Without a session nothing was used up, and nothing is worth keeping.
-            self.store.close(self._journal, over=over or (self._session is None and not any(self._journal.events())))
+            if self._journal is not None:
+                self._journal.close()
+            if over:
+                self.store.forget(self.spec.number)
         return ending
 
     # ------------------------------------------------------------------------------------ connection
@@ -162,7 +166,20 @@ class Member:
             if time.monotonic() - self._moved > self.patience:
                 raise NotConnected(self._silence())
             await asyncio.sleep(wait)
-            wait = min(2 * wait, LONGEST_WAIT)
+            wait = min(2 * wait, LONGEST_WAIT, max(self.contract.deadline / 5, FIRST_WAIT))
+
+    @property
+    def session(self) -> Session:
+        """The session.
+
+        Raises
+        ------
+        MessageRejected
+            It has not begun.
+        """
+        if self._session is None:
+            raise MessageRejected("comes before the session has begun")
+        return self._session
 
     def _say_once(self, text: str, before: str) -> str:
         if text != before:
@@ -172,19 +189,17 @@ class Member:
     def _silence(self) -> str:
         if self._session is not None and self._step.done:
             return (
-                "all that this party had to send was sent, but the collector did not confirm that it is done. Ask there; "
-                "if the session is still open, run the same command again."
+                "all that this party had to send was sent, but the collector did not confirm that it is done. "
+                "Ask there; if the session is still open, run the same command again."
             )
         return (
-            f"the collector was silent for {self.patience:.0f} seconds. Nothing is lost: run the same command again, and "
-            "the session goes on where it stood."
+            f"the collector was silent for {self.patience:.0f} seconds. Nothing is lost: run the same command again, "
+            "and the session goes on where it stood."
         )
 
     def _check_same(self, contract: Contract) -> None:
         if contract.to_bytes() != self.contract.to_bytes():
-            raise ProtocolAbort(
-                "greeting", "the collector now asks something else than this party agreed to. Start again to read it", SERVER
-            )
+            raise ContractDiffers(contract.differences(self.contract))
 
     async def _talk(self, link: Link) -> Ending:
         self._send_ready(link)
@@ -214,8 +229,8 @@ class Member:
             self._agree(link, body)
         elif kind == Kind.GO:
             await self._go(link, body)
-        elif kind == Kind.MESSAGE and self._session is not None:
-            self._read(link, body)
+        elif kind == Kind.MESSAGE:
+            self._after(link, self.session.step([Message("", self.session.me, body)]))
         elif kind == Kind.END:
             return Ending.read(body, self.store.roster[SERVER], self.spec.id.hex())
         else:
@@ -232,7 +247,9 @@ class Member:
 
     def _left(self) -> float:
         """Return the seconds until this party stops waiting: for others a deadline, for the collector its patience."""
-        began, most = (self._turn_began, self.contract.deadline) if self._waits_for_others else (self._moved, self.patience)
+        began, most = (
+            (self._turn_began, self.contract.deadline) if self._waits_for_others else (self._moved, self.patience)
+        )
         return max(began + most - time.monotonic(), 0.01)
 
     @property
@@ -240,11 +257,11 @@ class Member:
         return bool(self._step.waiting_for - {SERVER})
 
     def _give_up(self, link: Link) -> None:
-        if self._session is None or not self._waits_for_others:
-            raise ProtocolAbort("waiting", self._silence()) if False else NotConnected(self._silence())
+        if not self._waits_for_others:
+            raise NotConnected(self._silence())
         late = ", ".join(sorted(self._step.waiting_for))
         self.say(f"late, and from now on left out: {late}")
-        self._after(link, self._session.timeout())
+        self._after(link, self.session.timeout())
 
     # ------------------------------------------------------------------------------------ keys
 
@@ -271,15 +288,9 @@ class Member:
         if turn.result is not None:
             self._setup = None
             self._moved = time.monotonic()
-            self._reopen(lambda: self.store.adopt(turn.result, epoch))  # type: ignore[arg-type]
+            self.store.adopt(turn.result, epoch)
             self.say("keys are agreed and stored; later sessions use them without asking again")
             self._send_ready(link)
-
-    def _reopen(self, change: Callable[[], None]) -> None:
-        """Let go of the journal while the folder's sessions are cleared."""
-        self.store.close(self._journal, over=False)
-        change()
-        self._journal = self.store.open(self.spec.number)
 
     # ------------------------------------------------------------------------------------ session
 
@@ -287,56 +298,53 @@ class Member:
         heard, available = positions.unpack(body, len(self.parties), 2)
         if self._session is None:
             await self._begin()
-        session = self._session
-        assert session is not None
+        session = self.session
         place = self.parties.index(SERVER)
         if session.received(SERVER) > available[place]:
             raise JournalError(
-                "the collector has forgotten messages that it sent: its journal was rolled back or is gone. This party stops, "
-                "because a second answer in the same session could give its table away. Start a new session number."
+                "the collector has forgotten messages that it sent: its journal was rolled back or is gone. This party "
+                "stops, because a second answer in one session could give its table away. Start a new session number."
             )
         sent = Counter(message.recipient for message in session.sent)
         if any(count > sent[name] for name, count in zip(self.parties, heard, strict=True)):
             raise JournalError(
-                "the collector holds messages that this party has no record of having sent: its journal was rolled back or "
-                "replaced by an older copy. It stops, because a session must not be lived twice. Start a new session number."
+                "the collector holds messages that this party has no record of having sent: its journal was rolled back "
+                "or replaced by an older copy. It stops, because a session must not be lived twice. Start a new session "
+                "number."
             )
         link.send(Kind.HAVE, positions.pack([session.received(name) for name in self.parties]))
         self._handed = Counter(dict(zip(self.parties, heard, strict=True)))
         self._pass_on(link)
 
     async def _begin(self) -> None:
-        journal = SessionJournal(self._journal)
         values: NDArray[np.int64] | None = None
+        begun = self.store.begun(self.spec)
+        if self.aggregator.keyed:
+            self.store.check_number(self.spec.number)
+        if begun:
+            self.say("going on where the session stood")
         if self.contribute is not None:
             # A session that had begun brings its values along, with the noise that was drawn then.
-            values = np.zeros(self.spec.size, np.int64) if journal.begun else await asyncio.to_thread(self.contribute)
-        if journal.begun:
-            self.say("going on where the session stood")
+            values = np.zeros(self.spec.size, np.int64) if begun else await asyncio.to_thread(self.contribute)
+        self._journal = self._journal or self.store.open(self.spec.number)
         keys = session_keys(self._journal, self.store.study, self.spec, keyed=self.aggregator.keyed)
+        journal = SessionJournal(self._journal)
         self._session = Session(self.aggregator, self.spec, self.store.identity.name, keys, values, journal=journal)
         self._note(self._session.step())
-
-    def _read(self, link: Link, body: bytes) -> None:
-        session = self._session
-        assert session is not None
-        self._after(link, session.step([Message("", session.me, body)]))
 
     def _after(self, link: Link, step: Step) -> None:
         self._note(step)
         self._pass_on(link)
 
     def _note(self, step: Step) -> None:
-        session = self._session
-        assert session is not None
+        session = self.session
         self._step = step
         self._turn_began = self._moved = time.monotonic()
         self.say("done; waiting for the collector to finish" if step.done else f"stage {session.stage!r}")
 
     def _pass_on(self, link: Link) -> None:
         """Send whatever the collector does not hold yet, in order."""
-        session = self._session
-        assert session is not None
+        session = self.session
         place: Counter[str] = Counter()
         for message in session.sent:
             if place[message.recipient] >= self._handed[message.recipient]:

@@ -1,4 +1,4 @@
-"""How far both ends have come: what tells them which messages to send again, and that one of them has forgotten some."""
+"""How far both ends have come: it tells which messages to send again, and that one of them has forgotten some."""
 
 from __future__ import annotations
 

@@ -14,9 +14,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from pets.errors import JournalError, KeyFileError
+from pets.errors import JournalError, KeyFileError, SessionReused
 from pets.identity import Identity, Roster, StudyKeys
 from pets.identity.ratchet import session_id
+from pets.session import journal as log
 from pets.session.journal import SealedJournal
 from pets.session.keys import Keys, NoKeys
 from pets.session.spec import Spec
@@ -76,6 +77,9 @@ class Store:
     def adopt(self, keys: StudyKeys, epoch: int) -> None:
         """Keep the keys of a new agreement, and forget those of older ones with their sessions."""
         older = [*self._study_files(), *self._journals()]
+        if self.study is not None and self.study.next:
+            # A number is used once, whatever keys: otherwise one charge of a site's ledger could pay for two totals.
+            keys.session(self.study.next - 1, bytes(32))
         keys.save(self.folder / f"study-{self._mark}-{epoch:012d}.keys")
         self.study, self.epoch = keys, epoch
         for path in older:
@@ -85,6 +89,42 @@ class Store:
         """Return the number of the newest session that is not over."""
         found = self._journals()
         return int(found[-1].stem.rpartition("-")[2]) if found else None
+
+    def begun(self, spec: Spec) -> bool:
+        """Return whether this party is in the middle of this very session.
+
+        Raises
+        ------
+        JournalError
+            The session of this number is under way with another contract.
+        """
+        started = next((event[1] for event in self.past(spec.number) if event[0] == log.START), spec.id)
+        if started != spec.id:
+            raise JournalError(
+                f"session {spec.number} is under way here with another contract. Go on with the plan and the sites "
+                "with which it began, or give the next session a higher number."
+            )
+        return any(event[0] == log.START for event in self.past(spec.number))
+
+    def check_number(self, number: int) -> None:
+        """Refuse a session whose keys are used up, unless its journal has them.
+
+        Raises
+        ------
+        SessionReused
+            They are gone.
+        """
+        kept = any(event[0] == KEYS for event in self.past(number))
+        if self.study is not None and self.study.next > number and not kept:
+            raise SessionReused(number, self.study.next)
+
+    def past(self, number: int) -> list[tuple[bytes, ...]]:
+        """Return what the journal of session `number` holds; nothing if there is none."""
+        if not self._journal(number).exists():
+            return []
+        journal = self.open(number)
+        journal.close()
+        return list(journal.events())
 
     def open(self, number: int) -> SealedJournal:
         """Return the journal of session `number`; what is left of earlier ones is destroyed.
@@ -100,11 +140,9 @@ class Store:
                 _remove(older)
         return SealedJournal(path, self.identity.storage_key(f"journal {path.name}"))
 
-    def close(self, journal: SealedJournal, *, over: bool) -> None:
-        """Close a journal; of a session that is over nothing stays."""
-        journal.close()
-        if over:
-            _remove(journal.path)
+    def forget(self, number: int) -> None:
+        """Destroy the journal of a session that is over."""
+        _remove(self._journal(number))
 
     def _study_files(self) -> list[Path]:
         return sorted(self.folder.glob(f"study-{self._mark}-*[0-9].keys"))
@@ -128,11 +166,6 @@ class SessionJournal:
     def __init__(self, journal: SealedJournal) -> None:
         self._journal = journal
         self._past = [event for event in journal.events() if event[0] != KEYS]
-
-    @property
-    def begun(self) -> bool:
-        """Whether the session had begun before this process started: then its journal has the site's values."""
-        return bool(self._past)
 
     def append(self, kind: bytes, *fields: bytes) -> None:
         """Record an event."""
