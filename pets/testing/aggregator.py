@@ -49,7 +49,7 @@ def check_aggregator(aggregator: Aggregator) -> list[str]:
 
 
 def _spec(query: BoundQuery, *, number: int = 1) -> Spec:
-    return Spec(query.signature, query.size, _SITES, number=number)
+    return Spec(query.signature, query.size, _SITES, bound=1000, number=number)
 
 
 def _interface(aggregator: Aggregator, query: BoundQuery) -> Iterator[str]:

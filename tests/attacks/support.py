@@ -63,7 +63,9 @@ class MemoryJournal:
 def seeded(spec: Spec, me: str, values, seed: bytes = b"seed") -> MemoryJournal:
     """A journal that holds only a fixed seed, so that a session repeats itself to the bit."""
     content = b"" if values is None else values.astype("<i8").tobytes()
-    return MemoryJournal([(START, spec.id, me.encode(), hashlib.sha256(seed + spec.id + me.encode()).digest(), content)])
+    return MemoryJournal(
+        [(START, spec.id, me.encode(), hashlib.sha256(seed + spec.id + me.encode()).digest(), content)]
+    )
 
 
 def some_values(spec: Spec) -> dict[str, np.ndarray]:

@@ -5,12 +5,11 @@ An outsider changes bytes on the wire; an insider writes any body it likes, auth
 
 from __future__ import annotations
 
-
 import numpy as np
 import pytest
 
 from pets.errors import MessageRejected
-from pets.session import SERVER, Message, Turn
+from pets.session import Message, Turn
 from pets.session.wire import HEADER, pack, unpack
 from tests.attacks.aggregators import CASES, KEYED
 from tests.attacks.support import Altered, Corrupted, Network, check_never_wrong, exact, some_values
@@ -50,7 +49,11 @@ def outsider(case, target: int, seed: int) -> int:
     generator, tried, number = np.random.default_rng(seed), 0, 0
     while tried < target:
         number += 1
-        spec = case.new_spec(int(generator.integers(case.sites[0], case.sites[-1] + 1)), number=number, size=int(generator.integers(1, 70)))
+        spec = case.new_spec(
+            int(generator.integers(case.sites[0], case.sites[-1] + 1)),
+            number=number,
+            size=int(generator.integers(1, 70)),
+        )
         values, past = some_values(spec), []
 
         def meddle(message, past=past):
@@ -105,9 +108,8 @@ def insider(case, sessions: int, seed: int) -> dict[str, int]:
             check_never_wrong(story, values)
         assert story.outcome is not None or story.aborts
         ends["abort" if story.outcome is None else "total"] += 1
-        if True:
-            blamed = {error.party for name, error in story.aborts.items() if error.party and name != liar}
-            assert blamed <= {liar}, f"{blamed} blamed for what {liar} did"
+        blamed = {error.party for name, error in story.aborts.items() if error.party and name != liar}
+        assert blamed <= {liar}, f"{blamed} blamed for what {liar} did"
     return ends
 
 

@@ -49,7 +49,10 @@ def follow(session: Session, events) -> None:
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_killed_after_any_event_of_its_journal(case, silent):
     silent = case.make().stages[-1] if silent and silent not in case.make().stages else silent
-    if silent and case.survivors(case.new_spec(max(4, case.sites[0])), {f"site{max(4, case.sites[0]) - 1}": silent}) is None:
+    if (
+        silent
+        and case.survivors(case.new_spec(max(4, case.sites[0])), {f"site{max(4, case.sites[0]) - 1}": silent}) is None
+    ):
         silent = None
     spec, values, keys, journals, story = recorded(case, silent)
     assert story.outcome is not None
@@ -181,7 +184,9 @@ def test_the_values_in_the_journal_count_not_those_given_later():
     """Else one seed would mask two different tables."""
     case = CASES[0]
     spec, values, keys, journals, story = recorded(case, None)
-    session = Session(case.make(), spec, "site0", keys["site0"], values["site0"] + 1, journal=MemoryJournal(journals["site0"].all))
+    session = Session(
+        case.make(), spec, "site0", keys["site0"], values["site0"] + 1, journal=MemoryJournal(journals["site0"].all)
+    )
     assert [m.body for m in session.sent] == [m.body for m in story.sessions["site0"].sent]
 
 
@@ -250,5 +255,3 @@ def test_planted_pair_keys_used_again_are_seen(monkeypatch):
     fixed = case.new_spec(4, number=99)
     _sessions(case, ledger, lambda spec: fixed_keys([*spec.sites, "server"], fixed))
     assert ledger.twice()
-
-

@@ -113,7 +113,9 @@ def test_forged_consents():
         body = layout.mark(server.sites, server.sites)
         forged = {
             "zeros": bytes(layout.TAG * count),
-            "its own key": b"".join(hmac.digest(server.context.pair_key(n, "consent of site0"), b"", "sha256")[:16] for n in send),
+            "its own key": b"".join(
+                hmac.digest(server.context.pair_key(n, "consent of site0"), b"", "sha256")[:16] for n in send
+            ),
         }
         return {name: body + forged["zeros" if number % 2 else "its own key"] for number, name in enumerate(send)}
 

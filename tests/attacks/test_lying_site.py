@@ -14,8 +14,7 @@ from pets.errors import (
     RangeOverflow,
     TranscriptInvalid,
 )
-from pets.mpc import MaskedSum
-from pets.mpc import field
+from pets.mpc import MaskedSum, field
 from pets.mpc import masked_messages as layout
 from pets.session import SERVER, Session, Spec, Turn, contribution
 from pets.tally import Tally

@@ -53,7 +53,9 @@ def flips(wire: bytes, places) -> list[bytes]:
 def test_any_header_byte_and_some_body_bytes_flipped(case):
     def forge(message, network):
         length = len(message.body)
-        return flips(message.body, [*range(HEADER), *range(HEADER, length, max((length - HEADER) // 40, 1)), length - 1])
+        return flips(
+            message.body, [*range(HEADER), *range(HEADER, length, max((length - HEADER) // 40, 1)), length - 1]
+        )
 
     deliver_forgeries_first(case, forge)
 
@@ -171,7 +173,19 @@ def test_another_sender_recipient_or_sequence_in_the_header(case):
 
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_what_is_no_message_at_all(case):
-    junk = [b"", b"\0", bytes(99), bytes(100), bytes(5000), b"PETS", b"GET / HTTP/1.1\r\n\r\n", bytearray(200), None, 7, "x"]
+    junk = [
+        b"",
+        b"\0",
+        bytes(99),
+        bytes(100),
+        bytes(5000),
+        b"PETS",
+        b"GET / HTTP/1.1\r\n\r\n",
+        bytearray(200),
+        None,
+        7,
+        "x",
+    ]
     deliver_forgeries_first(case, lambda message, network: junk)
 
 

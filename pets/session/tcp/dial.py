@@ -61,7 +61,7 @@ async def dial(
     except NotConnected:
         writer.close()
         raise NotConnected(
-            f"{where} closed the connection during the greeting. If this goes on, compare the roster there with this one"
+            f"{where} closed the connection while greeting. If this goes on, compare the roster there with yours"
         ) from None
     except TimeoutError:
         writer.close()

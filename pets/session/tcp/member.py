@@ -302,15 +302,16 @@ class Member:
         place = self.parties.index(SERVER)
         if session.received(SERVER) > available[place]:
             raise JournalError(
-                "the collector has forgotten messages that it sent: its journal was rolled back or is gone. This party "
-                "stops, because a second answer in one session could give its table away. Start a new session number."
+                "the collector has forgotten messages that it sent: its journal was rolled back or is gone. This "
+                "party stops, because a second answer in one session could give its table away. Start a new session "
+                "number."
             )
         sent = Counter(message.recipient for message in session.sent)
         if any(count > sent[name] for name, count in zip(self.parties, heard, strict=True)):
             raise JournalError(
-                "the collector holds messages that this party has no record of having sent: its journal was rolled back "
-                "or replaced by an older copy. It stops, because a session must not be lived twice. Start a new session "
-                "number."
+                "the collector holds messages that this party has no record of having sent: its journal was rolled "
+                "back or replaced by an older copy. It stops, because a session must not be lived twice. Start a new "
+                "session number."
             )
         link.send(Kind.HAVE, positions.pack([session.received(name) for name in self.parties]))
         self._handed = Counter(dict(zip(self.parties, heard, strict=True)))
