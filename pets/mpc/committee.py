@@ -11,7 +11,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from pets.errors import MessageRejected
+from pets.errors import MessageRejected, ProtocolAbort
 from pets.mpc.faults import SharesDisagree
 from pets.mpc.masked_messages import bits_size, cut, mark, marked
 from pets.session import SERVER, Context, Outcome, Turn
@@ -104,8 +104,20 @@ class CommitteeMember:
             raise self.context.too_few(f"the server asks for {len(chosen)} sites, and {self.least} are needed")
         place = self.members.index(self.context.me)
         sites = [self.sites.index(name) for name in chosen]
-        body = self.scheme.add([self._received[name] for name in chosen], sites, place)
+        try:
+            body = self.scheme.add([self._received[name] for name in chosen], sites, place)
+        except MessageRejected:
+            raise self._malformed(chosen, place) from None
         return Turn(send={SERVER: body}, done=True)
+
+    def _malformed(self, chosen: tuple[str, ...], place: int) -> ProtocolAbort:
+        """Return who sent a share that is none."""
+        for name in chosen:
+            try:
+                self.scheme.add([self._received[name]], [self.sites.index(name)], place)
+            except MessageRejected as error:
+                return self.context.abort(f"a share {error.problem}", name)
+        return self.context.abort("the shares do not fit each other")
 
 
 class CommitteeCollector:
@@ -151,6 +163,8 @@ class CommitteeCollector:
         try:
             total = self.scheme.open(partial)
         except SharesDisagree as error:
-            liars = [self.members[place] for place in error.suspects]
-            raise self.context.abort("shares of the sum do not agree", liars[0] if len(liars) == 1 else None) from None
+            # Nobody is blamed: a site that deals one member a wrong share makes an honest member's sum look wrong.
+            names = ", ".join(repr(self.members[place]) for place in error.suspects)
+            named = f": {names} lied, or was dealt a wrong share by a site" if names else ""
+            raise self.context.abort(f"shares of the sum do not agree{named}") from None
         return Turn(result=Outcome(total, self._survivors), done=True)

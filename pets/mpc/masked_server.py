@@ -159,8 +159,8 @@ class MaskedServer:
         return dict(zip(owners, secrets, strict=True))
 
     def _disagreement(self, points: list[int], shares: NDArray[np.uint64], owners: tuple[str, ...]) -> ProtocolAbort:
-        """Say whose secret is wrong. A wrong share is its bearer's fault, or of who dealt it: certain if that is one."""
-        found = []
+        """Say whose secret is wrong. At fault is who gave a wrong share, or who dealt it: certain if they are one."""
+        found: list[tuple[str, str | None]] = []
         for number, owner in enumerate(owners):
             try:
                 secret = reconstruct_secrets(points, shares[:, LIMBS * number : LIMBS * (number + 1)], self.threshold)

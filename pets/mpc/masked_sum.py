@@ -16,6 +16,7 @@ from pets.mpc.masked_server import MaskedServer
 from pets.mpc.masked_site import MaskedSite
 from pets.mpc.membership import FEWEST_EXACT, checked_least, require_enough
 from pets.mpc.ring import Ring
+from pets.mpc.shamir import MAX_PARTIES
 from pets.noise import NoNoise
 from pets.query import BoundQuery
 from pets.session import SERVER, Context, Party, Spec
@@ -47,8 +48,11 @@ class MaskedSum:
     Let K sites take part with threshold T. A collector that follows the protocol, together with fewer than T sites,
     learns the total over the other survivors and nothing else. A collector that deviates in any way, together with
     c < 2T - K sites, learns at most one such total: two sets of T sites that reveal different kinds of shares of one
-    site would have to have 2T - K sites in common, and an honest one answers once. The privacy is computational:
-    AES-256 as a pseudorandom generator, HMAC-SHA-256, ChaCha20-Poly1305, and the study's key agreement.
+    site would have to have 2T - K sites in common, and an honest one answers once. Nor does it help to tell sites of
+    different depositors: each hears of T or more, hence shares a mask that stays hidden with an honest one of those
+    who reveal. The bound is sharp if `min_sites` is at most T: with such a collector 2T - K sites can single out
+    another. The privacy is computational: AES-256 as a pseudorandom generator, HMAC-SHA-256, ChaCha20-Poly1305, and
+    the study's key agreement.
 
     References
     ----------
@@ -93,7 +97,7 @@ class MaskedSum:
             "server and conspiring sites, fewer than the threshold": "the total minus their own tables, nothing more",
             "lying server (two lists, false drop-outs, replays)": "nothing: honest sites notice and stop",
             "sites that vanish": "nothing; the total is over those who stay",
-            "a site that sends false values": "can shift the total within the declared bound",
+            "a site that sends false values": "can make the total any possible one; impossible totals are refused",
             "reader of the release": "the release only",
         }
 
@@ -106,6 +110,10 @@ class MaskedSum:
             The sites are too few to hide in a sum, or the threshold does not fit their number.
         """
         require_enough(spec, self.min_sites)
+        if len(spec.sites) > MAX_PARTIES:
+            raise PairingRefused(
+                f"at most {MAX_PARTIES} sites can share their secrets, and {len(spec.sites)} take part"
+            )
         self._threshold(spec)
         return (*spec.sites, SERVER)
 

@@ -49,7 +49,8 @@ class ShamirSharing:
     the collector, c members learn only one total over the other sites if ``c < 2 threshold - n``: a collector that
     asks members for different sets of sites needs `threshold` answers for each, and an honest member answers once.
     Up to ``n - threshold`` members may vanish. If e members lie, the total is refused for any
-    ``e <= n - threshold - (vanished)``, and they are named for half as many.
+    ``e <= n - threshold - (vanished)``, and for half as many the message names the members
+    concerned: they lied, or a site dealt them wrong shares.
 
     References
     ----------
@@ -118,7 +119,7 @@ class ShamirSharing:
             f"{self.needed} or more members together": "every site's table",
             "server": "the total, noise included if noise is inside; which sites took part",
             f"lying server and fewer than {2 * self.needed - self.size} members": "one total, nothing more",
-            "members that lie": "nothing; the total is refused and, if they are few, they are named",
+            "members that lie": "nothing; the total is refused and, if they are few, they are suspected by name",
             "sites that vanish": "nothing; the total is over those whose shares all arrived",
             "a site that sends false values": "can shift the total",
             "reader of the release": "the release only",

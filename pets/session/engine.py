@@ -122,7 +122,10 @@ class Session:
         seed, stored = self._begin(past, values)
         kept = {event[1].decode(): event[2] for event in past if event[0] == log.KEEP}
         lasting = self._journal  # also while the past is replayed: it may have ended before this was written
-        keep: Callable[[str, bytes], None] = lambda name, value: lasting.append(log.KEEP, name.encode(), value)
+
+        def keep(name: str, value: bytes) -> None:
+            lasting.append(log.KEEP, name.encode(), value)
+
         self.context = Context(spec, me, self.parties, keys, seed, kept=kept, keep=keep)
         self._party = aggregator.party(self.context, stored)
         self._replay(past)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from pets.mpc import MaskedSum
+from pets.mpc import AdditiveSharing, MaskedSum, ShamirSharing, VerifyBeforeOpen
 from pets.plain import Plain
 from pets.roles import Aggregator
 from pets.session import Spec
@@ -33,6 +33,8 @@ class Case:
         Settings of the spec that this aggregator needs.
     mac
         Whether its messages are authentic against an attacker without keys.
+    liars_found
+        Whether an insider that alters anything but its own values cannot make the total wrong.
     """
 
     name: str
@@ -41,6 +43,7 @@ class Case:
     sites: tuple[int, ...] = (3, 4, 5, 6)
     spec: Mapping[str, Any] = field(default_factory=dict)
     mac: bool = True
+    liars_found: bool = True
 
     def new_spec(self, count: int, *, number: int = 1, size: int = 4, **changed: Any) -> Spec:
         settings = {"bound": 1000, "lower": -1000} | dict(self.spec) | changed
@@ -75,10 +78,29 @@ def everybody(spec: Spec, drop: Drops) -> tuple[str, ...] | None:
     return None if drop else spec.sites
 
 
+def committee_survivors(least: int = 3) -> Callable[[Spec, Drops], tuple[str, ...] | None]:
+    """Model of a sum by helpers who all stay: a site that sent its shares is in."""
+
+    def survivors(spec: Spec, drop: Drops) -> tuple[str, ...] | None:
+        here = tuple(name for name in spec.sites if drop.get(name) != "input")
+        return here if len(here) >= least else None
+
+    return survivors
+
+
 CASES = [
     Case("masked", MaskedSum, masked_survivors()),
     Case("masked-low-threshold", lambda: MaskedSum(min_sites=2, threshold=4), masked_survivors(4, 2), sites=(5, 6)),
     Case("masked-all-sites", lambda: MaskedSum(min_sites=4), masked_survivors(None, 4), sites=(4, 5)),
+    Case("additive", AdditiveSharing, committee_survivors(), sites=(3, 4, 5), liars_found=False),
+    Case("shamir", ShamirSharing, committee_survivors(), sites=(3, 4, 5), liars_found=False),
+    Case(
+        "verify",
+        lambda: VerifyBeforeOpen(minimum=None, registries=("helper-1", "helper-2", "helper-3")),
+        committee_survivors(),
+        sites=(3, 4, 5),
+        liars_found=False,
+    ),
     Case("plain", Plain, everybody, sites=(1, 2, 3), mac=False),
 ]
 KEYED = [case for case in CASES if case.mac]

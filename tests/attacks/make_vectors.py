@@ -1,7 +1,8 @@
 """Write the files in vectors/: one good session to the bit, and bad messages and transcripts with the error of each.
 
-Run it after a change of the protocol's bytes, and only then: ``PETS_WRITE_VECTORS=1 python -m pytest tests/attacks/test_vectors.py``. The
-files are for other implementations too: JSON, bytes in hexadecimal digits, keys as in `tests.attacks.support.FixedKeys`.
+After a change of the protocol's bytes, and only then, run
+``PETS_WRITE_VECTORS=1 python -m pytest tests/attacks/test_vectors.py``.
+The files are for other implementations too: JSON, bytes in hexadecimal digits, keys as in `support.FixedKeys`.
 """
 
 from __future__ import annotations
@@ -266,7 +267,7 @@ def build() -> dict[str, object]:
     return {
         "session.json": golden(SPEC),
         "rejected.json": {
-            "what": "Deliver the first `after` messages of session.json, then these bytes to the recipient of the next: "
+            "what": "After the first `after` messages of session.json these bytes come to the recipient of the next: "
             "they are rejected, and the session ends with the right total all the same.",
             "error": "MessageRejected",
             "cases": [
@@ -275,8 +276,8 @@ def build() -> dict[str, object]:
             ],
         },
         "aborts.json": {
-            "what": "The same with authentic messages of a party that lies: the recipient ends the session, at the latest "
-            "when the others' messages of that stage have come, and names `party`.",
+            "what": "The same with authentic messages of a party that lies: the recipient ends the session, at the "
+            "latest when the others' messages of that stage have come, and names `party`.",
             "cases": [
                 {"name": n, "after": i, "recipient": messages[i].recipient, "bytes": wire.hex(), "party": party,
                  "error": "TooFewSites" if "too_few" in n else "ProtocolAbort"}

@@ -141,8 +141,11 @@ class Network:
             queue.extend(self.meddle(message))
 
     def _time_out(self, queue: deque) -> bool:
-        alive = [n for n in self.parties if n not in self.story.aborts and self.story.sessions[n].step().waiting_for]
-        for name in sorted(alive, key=lambda n: n != SERVER)[:1]:
+        """Who waits only for parties that wait for nobody will wait for ever; else the collector gives up first."""
+        waits = {n: self.story.sessions[n].step().waiting_for for n in self.parties if n not in self.story.aborts}
+        alive = [name for name, waiting in waits.items() if waiting]
+        hopeless = [name for name in alive if not any(waits.get(other) for other in waits[name])]
+        for name in sorted(hopeless or alive, key=lambda n: n != SERVER)[:1]:
             self._do(name, lambda s: s.timeout(), queue)
         return bool(alive)
 

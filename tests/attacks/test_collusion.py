@@ -232,7 +232,7 @@ def _opened(choice, honest, friends, threshold):
             yield told, agreeing
 
 
-def learnable(choice, honest, friends, threshold) -> list[frozenset]:
+def learnable(choice, honest, friends, threshold) -> list[frozenset]:  # noqa: C901 - a search
     """Sets of honest sites whose sums of tables the collector can form; all others are masked by unknowns."""
     held = {}
     for (active, dropped), agreeing in _opened(choice, honest, friends, threshold):

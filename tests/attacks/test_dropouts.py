@@ -31,9 +31,7 @@ def check(case: Case, spec, drop, keys=None, values=None) -> None:
         assert np.array_equal(outcome.total, exact(values, expected))
 
 
-@pytest.mark.parametrize(
-    ("case", "count"), [(case, count) for case in CASES for count in case.sites], ids=lambda value: str(value)
-)
+@pytest.mark.parametrize(("case", "count"), [(case, count) for case in CASES for count in case.sites], ids=str)
 def test_each_subset_at_each_stage(case, count):
     spec = case.new_spec(count)
     for stage in case.make().stages:
@@ -56,9 +54,7 @@ def test_each_site_at_its_own_stage(case):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    ("case", "count"), [(case, count) for case in CASES for count in case.sites], ids=lambda value: str(value)
-)
+@pytest.mark.parametrize(("case", "count"), [(case, count) for case in CASES for count in case.sites], ids=str)
 def test_each_site_at_its_own_stage_exhaustively(case, count):
     for spec, drop in _mixed(case, count):
         check(case, spec, drop)
@@ -138,3 +134,10 @@ def test_a_late_message_of_a_site_that_was_given_up_changes_nothing():
     story = network.run()
     assert held and story.outcome.survivors == spec.sites[:3]
     check_never_wrong(story, values)
+
+
+def test_more_sites_than_secrets_can_be_shared_among_are_refused_at_once():
+    from pets.errors import PairingRefused
+
+    with pytest.raises(PairingRefused, match="512"):
+        MaskedSum().parties(CASES[0].new_spec(513))

@@ -1,4 +1,4 @@
-"""Kill any party at any point of its journal: it goes on where it stood, says the same words, and the total is exact."""
+"""Kill any party anywhere in its journal: it goes on where it stood, says the same words, and the total is exact."""
 
 from __future__ import annotations
 
@@ -169,11 +169,11 @@ def test_a_journal_of_other_keys_session_or_party(tmp_path):
     past = journals["site0"].all
     with pytest.raises(InvalidArgument):
         Session(case.make(), spec, "site1", keys["site1"], values["site1"], journal=MemoryJournal(past))
+    other = case.new_spec(4, number=7)
     with pytest.raises(InvalidArgument):
-        other = case.new_spec(4, number=7)
         Session(case.make(), other, "site0", keys["site0"], values["site0"], journal=MemoryJournal(past))
+    strange = fixed_keys(keys, spec, b"other")["site0"]
     with pytest.raises(JournalError):
-        strange = fixed_keys(keys, spec, b"other")["site0"]
         Session(case.make(), spec, "site0", strange, values["site0"], journal=MemoryJournal(past))
     for broken in ([(RECEIVED, b"x")], [(START, b"x")], [(START,)], [(KEEP, b"a", b"b")]):
         with pytest.raises(InvalidArgument):

@@ -336,7 +336,7 @@ def test_skipping_the_consents_and_repeating_the_relay():
 def test_withholding_from_some():
     """The server stops talking to one site at any stage: that site ends typed, the others are exact or end typed."""
     for turn in (RELAY, LIST, CONSENTS):
-        spec, story = lie(turn, lambda server, send: {n: b for n, b in send.items() if n != "site0"})
+        _, story = lie(turn, lambda server, send: {n: b for n, b in send.items() if n != "site0"})
         assert story.outcome is not None
         end = pytest.raises(ProtocolAbort)
         with end:

@@ -1,4 +1,4 @@
-"""A site that holds its real keys and lies: a typed end that names it where that is certain, and never an honest one."""
+"""A site that holds its real keys and lies: a typed end that names it where that is certain, never an honest one."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ def test_a_digest_of_another_secret(field_name):
 
 def test_a_box_that_does_not_open():
     """The reader stops before it sends its input; the others go on without it."""
-    spec, values, story = cheat({LIAR: (DEPOSIT, part(boxes=flip(2 * layout.BOX)))})
+    _, _, story = cheat({LIAR: (DEPOSIT, part(boxes=flip(2 * layout.BOX)))})
     error = story.aborts["site2"]
     assert error.stage == "input" and error.party is None and LIAR in error.reason
     assert "site2" not in story.outcome.survivors and len(story.sessions["site2"].sent) == 1
@@ -211,7 +211,7 @@ def test_a_signature_longer_than_any():
 
 def test_a_masked_vector_exchanged_for_another_shifts_the_total_or_is_impossible():
     """What a masked sum cannot rule out: a false value. An impossible total is caught, and the signature names it."""
-    _, values, story = cheat({LIAR: (INPUT, lambda p, b: bytes(b ^ 85 for b in b))}, check=False)
+    _, _, story = cheat({LIAR: (INPUT, lambda p, b: bytes(b ^ 85 for b in b))}, check=False)
     blamed(story, None, "impossible under the declared bounds")
 
 
@@ -329,7 +329,7 @@ def test_a_site_with_another_contract_is_not_heard(name, same_keys):
 
 
 def test_statements_about_other_things_do_not_pass_a_transcript():
-    spec, values, story = cheat({})
+    spec, _, story = cheat({})
     keys = fixed_keys(story.sessions, spec)
     record = story.sessions[SERVER].transcript()
     record.verify(keys["site0"])

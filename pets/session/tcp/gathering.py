@@ -50,7 +50,7 @@ class Gathering:
                 await self._agree()
                 until = max(until, time.monotonic() + self.deadline)
                 continue
-            event = await self.hub.next(until)
+            event = None if self._rest_has_stopped() else await self.hub.next(until)
             if event is None:
                 self._require_keys()
                 return
@@ -74,6 +74,10 @@ class Gathering:
 
     def _complete(self) -> bool:
         return all(self.fits(name) for name in self.others)
+
+    def _rest_has_stopped(self) -> bool:
+        missing = {name for name in self.others if name not in self.hub.ready}
+        return bool(missing) and missing <= self.hub.stopped
 
     @property
     def _absent(self) -> list[str]:

@@ -8,11 +8,10 @@ on another connection. What follows is protected message by message, by the sess
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 from pets.errors import MessageRejected
-from pets.identity import Identity, PublicIdentity
+from pets.identity import Identity, PublicIdentity, Roster
 from pets.identity.encoding import frame
 from pets.identity.primitives import SIGNATURE
 
@@ -63,7 +62,7 @@ def say_hello(identity: Identity, server: PublicIdentity, asked: bytes, *, joins
     return head + identity.sign(_hello(asked, head, server), HELLO_CONTEXT)
 
 
-def read_hello(body: bytes, asked: bytes, roster: Mapping[str, PublicIdentity], server: PublicIdentity) -> Hello:
+def read_hello(body: bytes, asked: bytes, roster: Roster, server: PublicIdentity) -> Hello:
     """Return who answered the challenge.
 
     Raises

@@ -112,9 +112,10 @@ class Study:
         os.waitpid(pid, 0)
         raise AssertionError(f"{name} did not end:\n{self.log(name)}\n--- server\n{self.log('server')}")
 
-    def kill(self, name):
+    def wait_or_kill(self, name):
+        """Kill a process unless it has ended; return its exit status."""
         os.kill(self.pids[name], signal.SIGKILL)
-        assert self.wait_for(name) == -signal.SIGKILL
+        return self.wait_for(name)
 
     def end(self):
         for pid in self.pids.values():
@@ -156,7 +157,7 @@ class Study:
 
         async def work():
             contract = await ask(self.address, store, self.patience)
-            brings = VALUES[name] if values is None else values
+            brings = VALUES.get(name) if values is None else values
             contribute = (lambda: brings) if name in self.sites else None
             party = Member(
                 store, self.aggregator, contract, contribute, self.address, self.patience,
