@@ -28,9 +28,7 @@ PlanFile = Annotated[Path, typer.Argument(metavar="PLAN", help="The plan file; t
 RosterFile = Annotated[
     Path, typer.Option("--roster", metavar="FILE", help="Everybody's public keys, compared and pinned.")
 ]
-KeyFile = Annotated[
-    Path, typer.Option("--key", metavar="FILE", help="This party's secret keys, made by 'pets keys new'.")
-]
+KeyFile = Annotated[Path, typer.Option("--key", metavar="FILE", help="This party's secret keys, from 'pets keys new'.")]
 State = Annotated[
     Path,
     typer.Option(
@@ -269,11 +267,12 @@ def _explain(pipeline: Pipeline, contract: Contract, me: str) -> None:
     about = Table(show_header=False, box=None, padding=(0, 2, 0, 0), title="What is asked", title_justify="left")
     about.add_column(style="cyan")
     about.add_column()
-    rows = [("you are", f"{me}, {'a site with data' if me in spec.sites else 'a party that computes without data'}")]
+    rows = [("you are", f"{me}, {_role(pipeline, spec, me)}")]
     rows += [("the question", repr(pipeline.query)), ("of the sites", ", ".join(spec.sites))]
     rows += [("purpose", spec.purpose)] if spec.purpose else []
     rows += [("session", f"number {spec.number}, {spec.size:,} numbers, contract {spec.id.hex()[:16]}")]
     rows += [("what is promised", sentence) for sentence in _promises(pipeline)]
+    rows += [("your ledger pays", _payment(pipeline))] if pipeline.noise_at == "sites" and me in spec.sites else []
     for term, text in rows:
         about.add_row(term, Text(text))
     learns = Table(show_header=False, box=None, padding=(0, 2, 0, 0), title="Who learns what", title_justify="left")
@@ -282,6 +281,21 @@ def _explain(pipeline: Pipeline, contract: Contract, me: str) -> None:
     for who, what in pipeline.aggregator.who_learns(pipeline.bound).items():
         learns.add_row(who, Text(what))
     console.print(about, "", learns, "")
+
+
+def _role(pipeline: Pipeline, spec: Spec, me: str) -> str:
+    if me in spec.sites:
+        return "a site with data"
+    computes = me in pipeline.aggregator.parties(spec)
+    return "a party that computes without data" if computes else "not in this sum, only in the agreement on keys"
+
+
+def _payment(pipeline: Pipeline) -> str:
+    """Say what a site that adds noise charges to its own ledger."""
+    if pipeline.ledger is None:
+        return f"nothing, because the plan names no ledger; the loss is {pipeline.cost}"
+    left = pipeline.ledger.remaining(pipeline.dataset, str(pipeline.domain.unit))
+    return f"{pipeline.cost}, once for this session; {left} is left for data set {pipeline.dataset!r}"
 
 
 def _promises(pipeline: Pipeline) -> list[str]:

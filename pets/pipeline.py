@@ -325,7 +325,7 @@ class Pipeline:
             guarantees=(self.cost, self.aggregator.guarantee(self.bound)),
             provenance=provenance,
         )
-        if self.ledger is None:
+        if self.ledger is None or not entry:  # without an entry the sites have paid, each in its own ledger
             return release
         text = release.to_json()
         kept = self.ledger.store_answer(request, text, **self._account)

@@ -15,12 +15,12 @@ from pets.error_model import ErrorModel
 from pets.errors import MessageRejected
 from pets.guarantee import InputPrivacy
 from pets.mpc.committee import STAGES, CommitteeCollector, CommitteeMember
-from pets.mpc.membership import Members, all_parties, checked_least, checked_members, member_names, require_enough
 from pets.mpc.prg import add_mask
 from pets.mpc.ring import Ring
 from pets.noise import NoNoise
 from pets.query import BoundQuery
 from pets.session import Context, Party, Spec
+from pets.session.membership import Members, all_parties, checked_least, checked_members, member_names, require_enough
 
 _SEED = 32
 

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from pets.errors import MessageRejected, ProtocolAbort
 from pets.mpc.faults import SharesDisagree
-from pets.mpc.masked_messages import bits_size, cut, mark, marked
 from pets.session import SERVER, Context, Outcome, Turn
+from pets.session.bodies import bits_size, cut, mark, marked
 
 STAGES = ("input", "partial sum")
 

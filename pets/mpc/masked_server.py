@@ -16,6 +16,7 @@ from pets.mpc.prg import add_mask, keystream
 from pets.mpc.ring import Ring
 from pets.mpc.shamir import LIMBS, reconstruct_secrets
 from pets.session import Context, Evidence, Outcome, Turn
+from pets.session.bodies import cut, mark
 
 _AT_ONCE = 1_000_000
 """Values that are unpacked together: many small vectors share the cost of a call, few large ones the memory."""
@@ -74,7 +75,7 @@ class MaskedServer:
         places = [self.place[name] for name in self._included]
         boxes = np.frombuffer(b"".join(self._deposits[name].boxes for name in self._included), dtype=np.uint8)
         boxes = boxes.reshape(len(self._included), count, layout.BOX)
-        bits = layout.mark(self._included, self.sites)
+        bits = mark(self._included, self.sites)
         send = {name: bits + boxes[:, place].tobytes() for name, place in zip(self._included, places, strict=True)}
         return Turn(send=send, expect=frozenset(self._included))
 
@@ -102,7 +103,7 @@ class MaskedServer:
         for name in self._active:
             self._sent[name] = self.context.received[name]
         dropped = [name for name in self._included if name not in bodies]
-        body = layout.mark(self._active, self.sites) + layout.mark(dropped, self.sites)
+        body = mark(self._active, self.sites) + mark(dropped, self.sites)
         return Turn(send=dict.fromkeys(self._active, body), expect=frozenset(self._active))
 
     def _relay_consents(self, bodies: Mapping[str, bytes]) -> Turn:
@@ -113,14 +114,14 @@ class MaskedServer:
         for name in self._agreeing:
             try:
                 signature, rest = layout.split_signed(bodies[name])
-                (own,) = layout.cut(rest, layout.TAG * len(self.sites))
+                (own,) = cut(rest, layout.TAG * len(self.sites))
             except MessageRejected as error:
                 raise self.context.abort(f"a consent {error.problem}", name) from None
             tags.append(own)
             evidence.append(Evidence(name, layout.statement(common, self._sent[name]), signature))
         self._sent.clear()
         table = np.frombuffer(b"".join(tags), dtype=np.uint8).reshape(len(tags), len(self.sites), layout.TAG)
-        bits = layout.mark(self._agreeing, self.sites)
+        bits = mark(self._agreeing, self.sites)
         send = {name: bits + table[:, self.place[name]].tobytes() for name in self._agreeing}
         return Turn(send=send, expect=frozenset(self._agreeing), evidence=tuple(evidence))
 

@@ -18,6 +18,7 @@ from pets.mpc.prg import add_mask, keystream
 from pets.mpc.ring import Ring
 from pets.mpc.shamir import share_secrets
 from pets.session import SERVER, Context, Turn
+from pets.session.bodies import bits_size, cut, marked
 
 _TO_SERVER = frozenset({SERVER})
 
@@ -87,7 +88,7 @@ class MaskedSite:
 
     def _send_input(self, body: bytes) -> Turn:
         bits, boxes = self._cut_first(body)
-        self._included = layout.marked(bits, self.sites)
+        self._included = marked(bits, self.sites)
         self._require(self._included)
         if len(boxes) != layout.BOX * len(self._included):
             raise MessageRejected("holds another number of boxes than sites")
@@ -97,7 +98,7 @@ class MaskedSite:
         return Turn(send={SERVER: self.ring.pack(self._masked())}, expect=_TO_SERVER, sealed=False)
 
     def _cut_first(self, body: bytes) -> tuple[bytes, bytes]:
-        size = layout.bits_size(len(self.sites))
+        size = bits_size(len(self.sites))
         if len(body) < size:
             raise MessageRejected("is too short to say who takes part")
         return body[:size], body[size:]
@@ -119,8 +120,8 @@ class MaskedSite:
         return total
 
     def _send_consent(self, body: bytes) -> Turn:
-        size = layout.bits_size(len(self.sites))
-        active, dropped = (layout.marked(bits, self.sites) for bits in layout.cut(body, size, size))
+        size = bits_size(len(self.sites))
+        active, dropped = (marked(bits, self.sites) for bits in cut(body, size, size))
         self._check_sets(active, dropped)
         common = layout.consent(self.context.spec.id, active, dropped)
         self._consent = active, dropped, common
@@ -148,7 +149,7 @@ class MaskedSite:
     def _send_unmasking(self, body: bytes) -> Turn:
         active, dropped, _ = self._consent
         bits, tags = self._cut_first(body)
-        agreeing = layout.marked(bits, self.sites)
+        agreeing = marked(bits, self.sites)
         if len(tags) != layout.TAG * len(agreeing):
             raise MessageRejected("holds another number of consents than sites")
         if not set(agreeing) <= set(active) or self.context.me not in agreeing:

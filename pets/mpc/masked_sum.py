@@ -14,12 +14,12 @@ from pets.guarantee import InputPrivacy
 from pets.mpc import masked_messages as layout
 from pets.mpc.masked_server import MaskedServer
 from pets.mpc.masked_site import MaskedSite
-from pets.mpc.membership import FEWEST_EXACT, checked_least, require_enough
 from pets.mpc.ring import Ring
 from pets.mpc.shamir import MAX_PARTIES
 from pets.noise import NoNoise
 from pets.query import BoundQuery
 from pets.session import SERVER, Context, Party, Spec
+from pets.session.membership import FEWEST_EXACT, checked_least, require_enough
 
 
 @dataclass(frozen=True, slots=True)

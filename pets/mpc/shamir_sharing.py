@@ -15,10 +15,10 @@ from pets.guarantee import InputPrivacy
 from pets.mpc import field, shamir
 from pets.mpc.committee import STAGES, CommitteeCollector, CommitteeMember
 from pets.mpc.faults import SharesDisagree
-from pets.mpc.membership import Members, all_parties, checked_least, checked_members, member_names, require_enough
 from pets.noise import NoNoise
 from pets.query import BoundQuery
 from pets.session import Context, Party, Spec
+from pets.session.membership import Members, all_parties, checked_least, checked_members, member_names, require_enough
 
 _LARGEST = 2**60 - 1
 

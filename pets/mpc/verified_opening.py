@@ -13,18 +13,17 @@ from numpy.typing import NDArray
 from pets.errors import MessageRejected
 from pets.mpc.circuit import MinimumRule, centred, check_ranges, find_allowed
 from pets.mpc.faults import BadMessage, SharesDisagree
-from pets.mpc.masked_messages import bits_size, cut, mark, marked
 from pets.mpc.prg import add_mask
 from pets.mpc.replicated import DIGEST_BYTES, PARTIES, Evaluation, Seat
 from pets.mpc.ring import Ring
 from pets.session import SERVER, Context, Outcome, Turn
+from pets.session.bodies import bits_size, cut, mark, marked
+from pets.session.flowing import Flow
 
 STAGES = ("input", "report", "check")
 _SEED = 32
 _AT_ONCE = 500_000
 """Inputs whose range is checked together; about 500 bytes of memory each."""
-
-Flow = Generator[Turn, Mapping[str, bytes], Turn]
 
 
 @dataclass(frozen=True)
@@ -50,28 +49,6 @@ class Terms:
     rule: MinimumRule | None
     ranges: bool
     least: int
-
-
-class Flowing:
-    """A party whose turns are written one below the other, as a generator."""
-
-    def __init__(self, flow: Flow) -> None:
-        self._flow = flow
-
-    def start(self) -> Turn:
-        """Return the first turn."""
-        return self._go(None)
-
-    def advance(self, bodies: Mapping[str, bytes]) -> Turn:
-        """Return the next turn."""
-        return self._go(bodies)
-
-    def _go(self, bodies: Mapping[str, bytes] | None) -> Turn:
-        try:
-            return next(self._flow) if bodies is None else self._flow.send(bodies)
-        except StopIteration as finished:
-            last: Turn = finished.value
-            return last
 
 
 def dealing(context: Context, terms: Terms, values: NDArray[np.int64]) -> dict[str, bytes]:
@@ -192,7 +169,7 @@ def _evaluate(
         bodies = yield Turn(send=send, expect=frozenset(neighbours))
         for name in neighbours:
             if name not in bodies:
-                raise context.abort("it did not answer in time", name)
+                raise context.abort(f"{name!r} did not answer in time")  # which is no proof that it is at fault
         try:
             step = evaluation.advance(bodies[previous], bodies[after])
         except BadMessage as error:

@@ -12,13 +12,14 @@ from pets.error_model import ErrorModel
 from pets.errors import InvalidArgument, PairingRefused, RangeOverflow
 from pets.guarantee import InputPrivacy
 from pets.mpc.circuit import MIN_BITS, MinimumRule
-from pets.mpc.membership import all_parties, checked_least, require_enough
 from pets.mpc.replicated import PARTIES
 from pets.mpc.ring import Ring
-from pets.mpc.verified_opening import STAGES, Flowing, Terms, collector, member, site
+from pets.mpc.verified_opening import STAGES, Terms, collector, member, site
 from pets.noise import NoNoise
 from pets.query import BoundQuery
 from pets.session import SERVER, Context, Party, Spec
+from pets.session.flowing import Flowing
+from pets.session.membership import all_parties, checked_least, require_enough
 
 Zeros = Literal["publish", "suppress"]
 

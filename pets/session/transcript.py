@@ -37,15 +37,10 @@ class Transcript:
         Whose record it is.
     parties
         Names in the order in which headers count them.
-
-    Attributes
-    ----------
     headers
         The 100 bytes of each message that was sent or accepted.
     evidence
         Statements that parties signed.
-    head
-        The chain's last hash.
     """
 
     spec: Spec

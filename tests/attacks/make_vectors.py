@@ -18,6 +18,7 @@ import numpy as np
 from pets.mpc import MaskedSum
 from pets.mpc import masked_messages as layout
 from pets.session import SERVER, Session, Spec
+from pets.session.bodies import mark
 from pets.session.journal import START
 from pets.session.wire import HEADER, Header, nonce, pack, unpack
 from tests.attacks.support import FixedKeys, MemoryJournal
@@ -132,7 +133,7 @@ def outsiders(spec: Spec, messages):
 
 def insiders(spec: Spec, messages):
     """Yield (name, number, bytes, party that is named): authentic messages that end the session."""
-    lists = lambda active, dropped: layout.mark(active, spec.sites) + layout.mark(dropped, spec.sites)  # noqa: E731
+    lists = lambda active, dropped: mark(active, spec.sites) + mark(dropped, spec.sites)  # noqa: E731
     sites = spec.sites
     yield "deposit_short", 0, insider(spec, messages[0], lambda b: b[:-1]), "north"
     yield "relay_names_a_fourth_site", 3, insider(spec, messages[3], lambda b: b"\xf0" + b[1:]), SERVER

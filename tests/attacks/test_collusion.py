@@ -20,6 +20,7 @@ from pets.mpc.prg import add_mask, keystream
 from pets.mpc.ring import Ring
 from pets.mpc.shamir import reconstruct_secrets
 from pets.session import SERVER, Context
+from pets.session.bodies import mark
 from tests.attacks.aggregators import CASES
 from tests.attacks.support import FixedKeys, some_values
 
@@ -48,11 +49,11 @@ class Conspiracy:
     def ask_input(self, name: str, included: tuple[str, ...]) -> None:
         box = slice(self.places[name] * layout.BOX, (self.places[name] + 1) * layout.BOX)
         boxes = b"".join(self.deposits[peer].boxes[box] for peer in included)
-        self.vectors[name] = self.say(name, layout.mark(included, self.spec.sites) + boxes)
+        self.vectors[name] = self.say(name, mark(included, self.spec.sites) + boxes)
 
     def ask_consent(self, name: str, active, dropped) -> None:
         sites = self.spec.sites
-        body = self.say(name, layout.mark(active, sites) + layout.mark(dropped, sites))
+        body = self.say(name, mark(active, sites) + mark(dropped, sites))
         _, tags = layout.split_signed(body)
         for peer, place in self.places.items():
             self.tags[name, peer] = tags[place * layout.TAG : (place + 1) * layout.TAG]
@@ -72,7 +73,7 @@ class Conspiracy:
                 tags.append(self.friend_tag(peer, name, active, dropped))
             else:
                 tags.append(self.tags[peer, name])
-        body = self.say(name, layout.mark(agreeing, self.spec.sites) + b"".join(tags))
+        body = self.say(name, mark(agreeing, self.spec.sites) + b"".join(tags))
         for number, owner in enumerate((*active, *dropped)):
             share = body[number * layout.SHARE : (number + 1) * layout.SHARE]
             kind = "self" if owner in active else "recovery"
@@ -199,7 +200,7 @@ def test_the_double_request_reads_a_table_where_sites_do_not_check(check, monkey
     for name in sites[1:]:
         body = plot.say(
             name,
-            layout.mark(sites[1:], sites) + b"".join(plot.tags.get((p, name), bytes(16)) for p in sites[1:]),
+            mark(sites[1:], sites) + b"".join(plot.tags.get((p, name), bytes(16)) for p in sites[1:]),
         )
         for owner, kind, number in ((sites[0], "self", 0), (sites[0], "recovery", 4)):
             share = body[number * layout.SHARE : (number + 1) * layout.SHARE]

@@ -11,6 +11,7 @@ from pets.errors import ProtocolAbort, TooFewSites
 from pets.mpc import MaskedSum
 from pets.mpc import masked_messages as layout
 from pets.session import SERVER, Turn
+from pets.session.bodies import bits_size, mark
 from tests.attacks.aggregators import CASES
 from tests.attacks.support import Corrupted, Network, at, check_never_wrong, exact, some_values
 
@@ -30,7 +31,7 @@ def lie(turn: int, change, *, count: int = 5, **aggregator):
 
 
 def lists(spec_sites, active, dropped) -> bytes:
-    return layout.mark(active, spec_sites) + layout.mark(dropped, spec_sites)
+    return mark(active, spec_sites) + mark(dropped, spec_sites)
 
 
 def refused(story, names, *, party=SERVER, stage="consent", kind=ProtocolAbort, sent=CONSENT_SENT) -> None:
@@ -91,9 +92,9 @@ def test_two_lists_and_only_those_who_agree_are_shown():
             sites, kept = first.sites, {}
             for name, body in send.items():
                 half = next(h for h in halves.values() if name in h)
-                tags = body[layout.bits_size(len(sites)) :]
+                tags = body[bits_size(len(sites)) :]
                 cut = {n: tags[i * layout.TAG : (i + 1) * layout.TAG] for i, n in enumerate(sites)}
-                kept[name] = layout.mark(half, sites) + b"".join(cut[n] for n in half)
+                kept[name] = mark(half, sites) + b"".join(cut[n] for n in half)
             return kept
 
         return at(CONSENTS, hide)(first)
@@ -110,7 +111,7 @@ def test_forged_consents():
 
     def change(server, send):
         count = len(server.sites)
-        body = layout.mark(server.sites, server.sites)
+        body = mark(server.sites, server.sites)
         forged = {
             "zeros": bytes(layout.TAG * count),
             "its own key": b"".join(
@@ -126,7 +127,7 @@ def test_forged_consents():
 
 def test_consents_of_one_site_shown_as_another_s():
     def change(server, send):
-        size = layout.bits_size(len(server.sites))
+        size = bits_size(len(server.sites))
         return {n: b[:size] + b[-layout.TAG :] + b[size : -layout.TAG] for n, b in send.items()}
 
     _, story = lie(CONSENTS, change)
@@ -153,10 +154,10 @@ def test_bodies_of_the_wrong_length(turn, change):
 
 
 def _without(body: bytes, sites, left_out: str, width: int) -> bytes:
-    size = layout.bits_size(len(sites))
+    size = bits_size(len(sites))
     kept = [n for n in sites if n != left_out]
     cells = {n: body[size + i * width : size + (i + 1) * width] for i, n in enumerate(sites)}
-    return layout.mark(kept, sites) + b"".join(cells[n] for n in kept)
+    return mark(kept, sites) + b"".join(cells[n] for n in kept)
 
 
 @pytest.mark.parametrize(("turn", "width"), [(RELAY, layout.BOX), (CONSENTS, layout.TAG)])
@@ -220,12 +221,12 @@ def test_too_few_boxes_or_consents_for_the_threshold():
     for turn, width in ((RELAY, layout.BOX), (CONSENTS, layout.TAG)):
 
         def change(server, send, width=width):
-            sites, size = server.sites, layout.bits_size(len(server.sites))
+            sites, size = server.sites, bits_size(len(server.sites))
             found = {}
             for name, body in send.items():
                 kept = [n for n in sites if n in {name, *sites[:2]}]
                 cells = {n: body[size + i * width : size + (i + 1) * width] for i, n in enumerate(sites)}
-                found[name] = layout.mark(kept, sites) + b"".join(cells[n] for n in kept)
+                found[name] = mark(kept, sites) + b"".join(cells[n] for n in kept)
             return found
 
         spec, story = lie(turn, change)

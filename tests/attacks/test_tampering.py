@@ -234,7 +234,7 @@ def test_a_forgery_in_one_batch_with_good_messages_costs_nothing(case):
     sessions = Network(case.make(), spec, values).story.sessions
     inboxes = {name: [] for name in sessions}
     outcome = None
-    for _ in range(12):
+    for _ in range(40):
         arriving = {name: [] for name in sessions}
         for name, session in sessions.items():
             bad = Message("?", name, bytes(200))

@@ -67,9 +67,9 @@ def test_rejected(case):
 def test_aborts(case):
     name, sender = case["recipient"], MESSAGES[case["after"]].sender
     session = party(name, case["after"])
+    others = [m for m in MESSAGES[case["after"] :] if m.recipient == name and m.sender != sender]
     with pytest.raises(errors.ProtocolAbort) as caught:
-        session.step([Message("?", name, bytes.fromhex(case["bytes"]))])
-        session.step([m for m in MESSAGES[case["after"] :] if m.recipient == name and m.sender != sender])
+        session.step([Message("?", name, bytes.fromhex(case["bytes"])), *others])
     assert type(caught.value).__name__ == case["error"] and caught.value.party == case["party"]
     assert caught.value.stage in session._stages
     with pytest.raises(errors.ProtocolAbort):

@@ -8,6 +8,7 @@ import re
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
@@ -65,7 +66,7 @@ class Federation:
     def run(self, name, *arguments, stdin=subprocess.DEVNULL):
         self.running[name] = subprocess.Popen(
             [*PETS, *arguments], cwd=self.folder, stdin=stdin, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-            env={**os.environ, "PYTHONPATH": os.getcwd(), "COLUMNS": "200"},
+            env={**os.environ, "PYTHONPATH": str(Path.cwd()), "COLUMNS": "200"},
         )  # fmt: skip
         return self.running[name]
 
@@ -123,10 +124,20 @@ def test_three_registries_in_three_processes(federation):
     ends = {name: run.end(name) for name in ("server", *SITES)}
     assert {name: code for name, (code, _, _) in ends.items()} == dict.fromkeys(ends, 0), ends
     release = Release.from_json((run.folder / "release.json").read_text())
-    assert release.parts[0].counts().tolist() == [sum(c[0] for c in COUNTS.values()), sum(c[1] for c in COUNTS.values())]
+    assert release.parts[0].counts().tolist() == [
+        sum(c[0] for c in COUNTS.values()),
+        sum(c[1] for c in COUNTS.values()),
+    ]
     assert release.provenance.sites == SITES
     _, _, said = ends["FR"]
-    for text in ("FR, a site with data", "a test", "Who learns what", "server", "what is promised", "the collector says"):
+    for text in (
+        "FR, a site with data",
+        "a test",
+        "Who learns what",
+        "server",
+        "what is promised",
+        "the collector says",
+    ):
         assert text in said, said
     # A third party checks the record, and sees every change of it.
     record = run.folder / "release.transcript.json"
@@ -134,7 +145,11 @@ def test_three_registries_in_three_processes(federation):
     found = CliRunner().invoke(app, ["transcript", "verify", *check])
     assert found.exit_code == 0 and "Signed by FR, UK, US and the collector" in found.output
     text = record.read_text()
-    for change in (text.replace('"epoch":1', '"epoch":2'), text.replace('"number":1', '"number":2'), text[:-9] + text[-2:]):
+    for change in (
+        text.replace('"epoch":1', '"epoch":2'),
+        text.replace('"number":1', '"number":2'),
+        text[:-9] + text[-2:],
+    ):
         assert change != text
         record.write_text(change)
         error = CliRunner().invoke(app, ["transcript", "verify", *check]).exception
@@ -209,12 +224,22 @@ def test_noise_at_the_sites_is_charged_to_each_site(federation):
 
 
 def test_wrong_files_are_told_apart(tmp_path):
-    run = Federation(tmp_path)
-    base = ["site", str(tmp_path / "plan.toml"), "--roster", str(tmp_path / "roster.toml"), "--state", str(tmp_path / "s")]
+    Federation(tmp_path)
+    base = [
+        "site",
+        str(tmp_path / "plan.toml"),
+        "--roster",
+        str(tmp_path / "roster.toml"),
+        "--state",
+        str(tmp_path / "s"),
+    ]
     for extra, words in (
         (["--me", "UK", "--key", str(tmp_path / "FR.key")], "holds the keys of 'FR'"),
         (["--me", "FR", "--key", str(tmp_path / "FR.key"), "--connect", "nowhere"], "HOST:PORT"),
-        (["--me", "FR", "--key", str(tmp_path / "FR.key"), "--connect", "127.0.0.1:1", "--patience", "1"], "nobody answers"),
+        (
+            ["--me", "FR", "--key", str(tmp_path / "FR.key"), "--connect", "127.0.0.1:1", "--patience", "1"],
+            "nobody answers",
+        ),
     ):
         found = CliRunner().invoke(app, [*base, *extra])
         assert found.exit_code == 1 and words in str(found.exception)

@@ -309,7 +309,7 @@ def test_new_keys_do_not_bring_old_numbers_back(study):
 
 
 def test_values_larger_than_a_socket_buffer(study, monkeypatch):
-    import tests.session.tcp.harness as harness
+    from tests.session.tcp import harness
 
     large = {name: np.arange(300_000, dtype=np.int64) % 1000 for name in SITES}
     monkeypatch.setattr(harness, "SIZE", 300_000)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pets.errors import InvalidArgument, PairingRefused
-from pets.session import SERVER, Spec
+from pets.session.spec import SERVER, Spec
 
 FEWEST_EXACT = 3
 """With two sites, an exact total tells each of them the other's table by subtraction."""
