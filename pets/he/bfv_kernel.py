@@ -19,14 +19,19 @@ from numpy.typing import NDArray
 
 from pets.csprng import RandomSource, secure_random
 from pets.errors import InvalidArgument
-from pets.he.arithmetic import add
+from pets.he.arithmetic import Words, add, negate
 from pets.he.encoding import check_values, decode, encode, scale_down, scale_up
 from pets.he.keys import PublicKey, SecretKey
 from pets.he.parameters import Parameters
-from pets.he.rlwe import add_ciphertexts, encrypt_message, read_ciphertext, share_of_phase, write_sum
+from pets.he.rlwe import Ciphertext, add_ciphertexts, encrypt_message, read_ciphertext, share_of_phase, write_sum
 
 
-def encrypt_vector(key: PublicKey | SecretKey, values: NDArray[np.int64], random: RandomSource | None = None) -> bytes:
+def encrypt_vector(
+    key: PublicKey | SecretKey,
+    values: NDArray[np.int64],
+    random: RandomSource | None = None,
+    mask: Words | None = None,
+) -> bytes:
     """Return the ciphertext of `values`.
 
     Parameters
@@ -37,6 +42,9 @@ def encrypt_vector(key: PublicKey | SecretKey, values: NDArray[np.int64], random
         int64, shape ``(parameters.values,)``, within the bound.
     random
         Where masks and noise come from; the process's secure generator if not given. Never use a stream twice.
+    mask
+        Uniform residues of shape ``(primes, used)`` to be added, see :mod:`pets.he.masks`; None for none. Only who
+        takes them off the phase again can read the values.
 
     Raises
     ------
@@ -49,6 +57,8 @@ def encrypt_vector(key: PublicKey | SecretKey, values: NDArray[np.int64], random
     """
     parameters = check_encryption_key(key)
     scaled = scale_up(encode(check_values(values, parameters), parameters), parameters)
+    if mask is not None:
+        scaled = add(scaled, mask, parameters.primes)
     return encrypt_message(key, scaled, random or secure_random())
 
 
@@ -92,9 +102,64 @@ def decrypt_vector(secret: SecretKey, ciphertext: bytes, key_id: bytes) -> NDArr
         The bytes are no ciphertext under this key, or do not decrypt.
     """
     parameters = secret.parameters
-    total = read_ciphertext(parameters, ciphertext, key_id)
+    return decode(open_coefficients(secret, read_ciphertext(parameters, ciphertext, key_id)), parameters)
+
+
+def open_coefficients(secret: SecretKey, total: Ciphertext, mask: Words | None = None) -> NDArray[np.int64]:
+    """Return the coefficients of a sum modulo t, centred, without reading totals from them.
+
+    Parameters
+    ----------
+    secret
+        The secret key.
+    total
+        The sum.
+    mask
+        Sum of the masks that are inside, to be taken off; None for none.
+
+    Returns
+    -------
+    ndarray
+        int64, shape ``(used,)``.
+
+    Raises
+    ------
+    MessageRejected
+        It does not decrypt: the key, or the mask, is another one.
+    """
+    parameters = secret.parameters
     phase = add(total.first, share_of_phase(secret, total.second), parameters.primes)
-    return decode(scale_down(phase, parameters), parameters)
+    if mask is not None:
+        phase = add(phase, negate(mask, parameters.primes), parameters.primes)
+    return scale_down(phase, parameters)
+
+
+def blinded(parameters: Parameters, total: Ciphertext, blind: NDArray[np.int64]) -> Ciphertext:
+    """Return the sum with `blind` added to its coefficients modulo t; it counts as one addition more.
+
+    With a uniform `blind`, the key holder who opens the sum learns nothing from it.
+    """
+    first = add(total.first, scale_up(blind, parameters), parameters.primes)
+    return Ciphertext(first, total.second, total.additions + 1, total.key_id)
+
+
+def draw_blind(parameters: Parameters, random: RandomSource) -> NDArray[np.int64]:
+    """Return uniform coefficients modulo t, shape ``(used,)``."""
+    words: NDArray[np.uint64] = random.words(parameters.used) & np.uint64(2**parameters.plain_bits - 1)
+    return words.astype(np.int64)
+
+
+def unblind(parameters: Parameters, coefficients: NDArray[np.int64], blind: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return the totals in the coefficients that a key holder opened, int64 of shape ``(values,)``.
+
+    Raises
+    ------
+    MessageRejected
+        They are no totals within the bounds.
+    """
+    t = np.int64(2**parameters.plain_bits)
+    rest = (coefficients - blind) & (t - 1)
+    return decode(np.where(rest >= t // 2, rest - t, rest), parameters)
 
 
 def check_encryption_key(key: object) -> Parameters:

@@ -28,13 +28,13 @@ from numpy.typing import NDArray
 
 from pets.csprng import RandomSource, secure_random
 from pets.errors import InvalidArgument, MessageRejected, RangeOverflow
-from pets.he.arithmetic import add, centre, lift
+from pets.he.arithmetic import Words, add, centre, lift, negate
 from pets.he.bfv_kernel import check_encryption_key
 from pets.he.choice import choose_parameters
 from pets.he.encoding import check_values
 from pets.he.keys import PublicKey, SecretKey
 from pets.he.parameters import Mode, Parameters
-from pets.he.rlwe import add_ciphertexts, encrypt_message, read_ciphertext, share_of_phase, write_sum
+from pets.he.rlwe import Ciphertext, add_ciphertexts, encrypt_message, read_ciphertext, share_of_phase, write_sum
 
 _MOST_STEPS = 2**44
 """Largest value over precision: up to here a float64 quotient is within 2^-9 of the true one."""
@@ -61,7 +61,7 @@ class RealParameters:
     @property
     def scale_bits(self) -> int:
         """One step is ``2**scale_bits`` in the ciphertext."""
-        return self.ring.modulus.bit_length() - 1 - self.ring.plain_bits
+        return step_bits(self.ring)
 
     @property
     def error_bound(self) -> float:
@@ -162,9 +162,25 @@ def encrypt_reals(
     steps = check_values(_rounded(values, parameters), parameters.ring)
     if noise is not None:
         steps = check_values(steps + check_values(noise, parameters.ring, "noise"), parameters.ring, "values")
-    padded = np.zeros(parameters.ring.used, dtype=np.int64)
-    padded[: steps.size] = steps
-    scaled = lift(padded << np.int64(parameters.scale_bits), parameters.ring.primes)
+    return encrypt_steps(key, steps, random)
+
+
+def encrypt_steps(
+    key: PublicKey | SecretKey,
+    steps: NDArray[np.int64],
+    random: RandomSource | None = None,
+    mask: Words | None = None,
+) -> bytes:
+    """Return the ciphertext of values that are whole steps already; for the rest see :func:`encrypt_reals`.
+
+    `mask` is as for :func:`pets.he.bfv_kernel.encrypt_vector`.
+    """
+    ring = check_encryption_key(key)
+    padded = np.zeros(ring.used, dtype=np.int64)
+    padded[: steps.size] = check_values(steps, ring)
+    scaled = lift(padded << np.int64(step_bits(ring)), ring.primes)
+    if mask is not None:
+        scaled = add(scaled, mask, ring.primes)
     return encrypt_message(key, scaled, random or secure_random())
 
 
@@ -206,18 +222,47 @@ def decrypt_reals(
         not isinstance(noise, np.ndarray) or noise.dtype != np.int64 or noise.shape != (ring.values,)
     ):
         raise InvalidArgument("noise", f"must be a numpy array of int64 of shape ({ring.values},)")
-    total = read_ciphertext(ring, ciphertext, key_id)
-    phase = centre(add(total.first, share_of_phase(secret, total.second), ring.primes)[0], ring.primes[0])
-    steps = (phase + np.int64(2 ** (parameters.scale_bits - 1))) >> np.int64(parameters.scale_bits)
-    error = np.abs(phase - (steps << np.int64(parameters.scale_bits)))
-    if int(error.max()) > ring.noise_bound or int(np.abs(steps).max()) > ring.total_bound or steps[ring.values :].any():
-        raise MessageRejected("does not decrypt: it is not under this key, or it was damaged")
-    opened = steps[: ring.values]
+    opened = open_steps(secret, read_ciphertext(ring, ciphertext, key_id))
     if noise is None:
-        return opened.copy()
+        return opened
     if max(-int(noise.min()), int(noise.max())) > 2**62:
         raise RangeOverflow("noise is too large to be added in 64 bits")
     return opened + noise
+
+
+def open_steps(secret: SecretKey, total: Ciphertext, mask: Words | None = None) -> NDArray[np.int64]:
+    """Return the total of a sum in whole steps, int64 of shape ``(values,)``.
+
+    Parameters
+    ----------
+    secret
+        The secret key.
+    total
+        The sum.
+    mask
+        Sum of the masks that are inside, to be taken off; None for none.
+
+    Raises
+    ------
+    MessageRejected
+        It does not decrypt within the bounds: the key, or the mask, is another one.
+    """
+    ring = secret.parameters
+    residues = add(total.first, share_of_phase(secret, total.second), ring.primes)
+    if mask is not None:
+        residues = add(residues, negate(mask, ring.primes), ring.primes)
+    bits = step_bits(ring)
+    phase = centre(residues[0], ring.primes[0])
+    steps = (phase + np.int64(2 ** (bits - 1))) >> np.int64(bits)
+    error = np.abs(phase - (steps << np.int64(bits)))
+    if int(error.max()) > ring.noise_bound or int(np.abs(steps).max()) > ring.total_bound or steps[ring.values :].any():
+        raise MessageRejected("does not decrypt: it is not under this key, or it was damaged")
+    return steps[: ring.values].copy()
+
+
+def step_bits(ring: Parameters) -> int:
+    """Return the s such that one step of the values is ``2**s`` in the ciphertext."""
+    return ring.modulus.bit_length() - 1 - ring.plain_bits
 
 
 def _rounded(values: object, parameters: RealParameters) -> NDArray[np.int64]:

@@ -79,8 +79,19 @@ def read_ciphertext(parameters: Parameters, message: bytes, key_id: bytes) -> Ci
     return Ciphertext(first, second, parsed.additions, key_id)
 
 
-def add_ciphertexts(parameters: Parameters, messages: Iterable[bytes], key_id: bytes) -> Ciphertext:
+def add_ciphertexts(
+    parameters: Parameters, messages: Iterable[bytes], key_id: bytes, *, fresh: bool = False
+) -> Ciphertext:
     """Return the sum of all `messages`, one in memory at a time.
+
+    Parameters
+    ----------
+    parameters, key_id
+        What was agreed, and the key that all must be under.
+    messages
+        Ciphertexts.
+    fresh
+        Take none that is a sum itself.
 
     Raises
     ------
@@ -92,6 +103,8 @@ def add_ciphertexts(parameters: Parameters, messages: Iterable[bytes], key_id: b
     total: Ciphertext | None = None
     for message in messages:
         one = read_ciphertext(parameters, message, key_id)
+        if fresh and one.additions != 1:
+            raise MessageRejected("is a sum, where the ciphertext of one site belongs")
         if total is None:
             total = one
             continue

@@ -33,12 +33,13 @@ from numpy.typing import NDArray
 
 from pets.csprng import RandomSource, secure_random
 from pets.errors import InvalidArgument, MessageRejected
-from pets.he.arithmetic import Words, add, lift, negate
+from pets.he.arithmetic import Words, add, lift
 from pets.he.encoding import decode, scale_down
 from pets.he.keys import PublicKey, SecretKey, generate_key, noisy_product
+from pets.he.masks import sum_of_masks
 from pets.he.parameters import Parameters
 from pets.he.rlwe import read_ciphertext, share_of_phase
-from pets.he.sampling import SEED_BYTES, expand, flood
+from pets.he.sampling import SEED_BYTES, flood
 from pets.he.wire import ID_BYTES, Kind, pack_residues, read, unpack_residues, write
 
 
@@ -91,10 +92,21 @@ def joint_key(parameters: Parameters, session_id: bytes, shares: Iterable[bytes]
         raise MessageRejected("repeats another party's share of the key")
     noisy = np.zeros((len(parameters.primes), parameters.dimension), dtype=np.uint64)
     for share in distinct:
-        parsed = read(parameters, share, frozenset({Kind.KEY_SHARE}), seed[:ID_BYTES])
-        (one,) = unpack_residues(parameters, parsed.body, parameters.dimension)
-        noisy = add(noisy, one, parameters.primes)
+        noisy = add(noisy, read_key_share(parameters, session_id, share), parameters.primes)
     return PublicKey(parameters, seed, noisy)
+
+
+def read_key_share(parameters: Parameters, session_id: bytes, share: bytes) -> Words:
+    """Return a party's noisy product, shape ``(primes, n)``.
+
+    Raises
+    ------
+    MessageRejected
+        The bytes are no share of a key of this session.
+    """
+    common = _common_seed(parameters, session_id)[:ID_BYTES]
+    parsed = read(parameters, share, frozenset({Kind.KEY_SHARE}), common)
+    return unpack_residues(parameters, parsed.body, parameters.dimension)[0]
 
 
 def decrypt_partially(
@@ -154,14 +166,23 @@ def fuse(parameters: Parameters, ciphertext: bytes, partials: Iterable[bytes], k
         raise InvalidArgument("partials", f"must be {parameters.key_holders}, one of each key holder")
     if len(set(distinct)) != len(distinct):
         raise MessageRejected("repeats another partial decryption")
-    digest = _digest(ciphertext)
     for partial in distinct:
-        parsed = read(parameters, partial, frozenset({Kind.PARTIAL}), key_id)
-        if bytes(parsed.body[:ID_BYTES]) != digest:
-            raise MessageRejected("is a partial decryption of another sum")
-        (part,) = unpack_residues(parameters, parsed.body[ID_BYTES:], parameters.used)
-        phase = add(phase, part, parameters.primes)
+        phase = add(phase, read_partial(parameters, ciphertext, partial, key_id), parameters.primes)
     return decode(scale_down(phase, parameters), parameters)
+
+
+def read_partial(parameters: Parameters, ciphertext: bytes, partial: bytes, key_id: bytes) -> Words:
+    """Return a party's part of the phase of `ciphertext`, shape ``(primes, used)``.
+
+    Raises
+    ------
+    MessageRejected
+        The bytes are no partial decryption of that sum.
+    """
+    parsed = read(parameters, partial, frozenset({Kind.PARTIAL}), key_id)
+    if bytes(parsed.body[:ID_BYTES]) != _digest(ciphertext):
+        raise MessageRejected("is a partial decryption of another sum")
+    return unpack_residues(parameters, parsed.body[ID_BYTES:], parameters.used)[0]
 
 
 def zero_sum_mask(parameters: Parameters, plus: Iterable[bytes], minus: Iterable[bytes]) -> Words:
@@ -185,14 +206,7 @@ def zero_sum_mask(parameters: Parameters, plus: Iterable[bytes], minus: Iterable
     InvalidArgument
         A seed has another length.
     """
-    total = np.zeros((len(parameters.primes), parameters.used), dtype=np.uint64)
-    for seeds, positive in ((plus, True), (minus, False)):
-        for seed in seeds:
-            if not isinstance(seed, bytes) or len(seed) != SEED_BYTES:
-                raise InvalidArgument("plus" if positive else "minus", f"must hold seeds of {SEED_BYTES} bytes")
-            rows = np.stack([expand(seed, "partial mask", parameters.used, p) for p in parameters.primes])
-            total = add(total, rows if positive else negate(rows, parameters.primes), parameters.primes)
-    return total
+    return sum_of_masks(parameters, plus, minus)
 
 
 def _common_seed(parameters: Parameters, session_id: bytes) -> bytes:

@@ -27,6 +27,10 @@ _CHECK = 16
 OVERHEAD_BYTES = _HEADER.size + _CHECK
 
 
+class OtherKey(MessageRejected):
+    """A message is under another key. Whoever gave its sender that key may be at fault, not the sender."""
+
+
 class Kind(IntEnum):
     """What a message holds."""
 
@@ -72,12 +76,14 @@ def read(parameters: Parameters, message: object, kinds: frozenset[Kind], key_id
     Raises
     ------
     MessageRejected
-        It is too short or long, damaged, of another kind, for other parameters, or under another key.
+        It is too short or long, damaged, of another kind, or for other parameters.
+    OtherKey
+        It is under another key.
     """
     if not isinstance(message, bytes | bytearray | memoryview) or len(message) < OVERHEAD_BYTES:
         raise MessageRejected("is too short to hold a ciphertext")
     view = memoryview(bytes(message))
-    if len(view) > OVERHEAD_BYTES + _longest(parameters):
+    if len(view) > longest_message(parameters):
         raise MessageRejected("is longer than any of these parameters")
     magic, kind, additions, digest, owner = _HEADER.unpack_from(view)
     if magic != _MAGIC or kind not in {int(k) for k in kinds}:
@@ -85,7 +91,7 @@ def read(parameters: Parameters, message: object, kinds: frozenset[Kind], key_id
     if digest != parameters.digest:
         raise MessageRejected("was made with other parameters")
     if key_id is not None and owner != key_id:
-        raise MessageRejected("is under another key")
+        raise OtherKey("is under another key")
     if hashlib.sha256(view[:-_CHECK]).digest()[:_CHECK] != view[-_CHECK:]:
         raise MessageRejected("was damaged on its way")
     if not 1 <= additions <= parameters.additions:
@@ -119,6 +125,13 @@ def unpack_residues(parameters: Parameters, packed: memoryview, *counts: int) ->
     return parts
 
 
-def _longest(parameters: Parameters) -> int:
+def longest_message(parameters: Parameters) -> int:
+    """Return the most bytes that a key, a ciphertext or a partial decryption takes."""
     residues = len(parameters.primes) * (parameters.used + parameters.polynomials * parameters.dimension)
-    return packed_bytes(residues, parameters.primes[0].bit_length()) + 64
+    return OVERHEAD_BYTES + packed_bytes(residues, parameters.primes[0].bit_length()) + 64
+
+
+def key_share_bytes(parameters: Parameters) -> int:
+    """Return the length of a share of a threshold key."""
+    count = len(parameters.primes) * parameters.dimension
+    return OVERHEAD_BYTES + packed_bytes(count, parameters.primes[0].bit_length())

@@ -92,11 +92,14 @@ def divergence_bound(chosen_on: tuple[Counts, Counts], tested_on: tuple[Counts, 
     alpha
         One minus the confidence.
     """
+    grow = max(1, int(tested_on[0].sum() // chosen_on[0].sum()))  # what the options would give in the larger sample
     options = []
     for flip in (False, True):
         first, second = chosen_on[::-1] if flip else chosen_on
         ratio = _log_ratio(first, second)
-        options += [(_variational(first, second, np.clip(ratio, -c, c), alpha).value, flip, c, ratio) for c in _CLIPS]
+        for clip in _CLIPS:
+            promise = _variational(grow * first, grow * second, np.clip(ratio, -clip, clip), alpha).value
+            options.append((promise, flip, clip, ratio))
     _, flip, clip, ratio = max(options, key=lambda option: option[0])
     first, second = tested_on[::-1] if flip else tested_on
     return _variational(first, second, np.clip(ratio, -clip, clip), alpha)
