@@ -79,7 +79,7 @@ def consent(session: bytes, active: tuple[str, ...], dropped: tuple[str, ...]) -
 
 
 def statement(common: bytes, sent: bytes) -> bytes:
-    """Return what a site signs: the consent, and the SHA-256 `sent` of its masked vector, as in the message's header."""
+    """Return what a site signs: the consent, and the SHA-256 of its masked vector, as in the header."""
     return common[:-1] + b',"sent":"' + sent.hex().encode() + b'"}'
 
 

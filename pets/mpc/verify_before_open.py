@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pets.error_model import ErrorModel
-from pets.errors import InvalidArgument, PairingRefused, RangeOverflow
+from pets.errors import InvalidArgument, PairingRefused
 from pets.guarantee import InputPrivacy
 from pets.mpc.circuit import MIN_BITS, MinimumRule
 from pets.mpc.replicated import PARTIES
@@ -28,8 +28,8 @@ Zeros = Literal["publish", "suppress"]
 class VerifyBeforeOpen:
     """Three registries check shares that none of them can read, and open only what the rule allows.
 
-    They compute, bit by bit on shares, whether each site's values lie in the declared range and which cells of the total
-    are large enough to be seen. The shares of those cells go to the collector. The other cells come out as
+    They compute, bit by bit on shares, whether each site's values lie in the declared range and which cells of the
+    total are large enough to be seen. The shares of those cells go to the collector. The other cells come out as
     suppressed, and nobody has seen them.
 
     Parameters
@@ -131,8 +131,6 @@ class VerifyBeforeOpen:
         ------
         PairingRefused
             The sites are too few to hide in a sum, or no three registries are known.
-        RangeOverflow
-            Totals at the declared bounds do not fit into the circuit.
         """
         require_enough(spec, self.min_sites)
         return all_parties(spec, self._terms(spec).members)
@@ -142,9 +140,8 @@ class VerifyBeforeOpen:
         if len(members) < PARTIES:
             raise PairingRefused("three registries must check, and there are two sites. Name the three.")
         bound, minimum = max(spec.highest_total, -spec.lowest_total), self.minimum or 1
+        # One bit for the sign: a spec's totals have 63 bits at most, so this fits into 64.
         bits = max((bound + minimum - 1).bit_length() + 1, MIN_BITS)
-        if bits > 64:
-            raise RangeOverflow("totals at the declared bounds do not fit into 64 bits. Declare a tighter bound.")
         rule = None if self.minimum is None else MinimumRule(minimum, bound, self.zeros == "publish")
         return Terms(members, Ring(bits), rule, self.ranges, self.min_sites)
 
@@ -153,9 +150,8 @@ class VerifyBeforeOpen:
         terms = self._terms(context.spec)
         if context.me == SERVER:
             return Flowing(collector(context, terms))
-        if context.me in terms.members:
+        if values is None or context.me in terms.members:
             return Flowing(member(context, terms, values))
-        assert values is not None
         return Flowing(site(context, terms, values))
 
     @property

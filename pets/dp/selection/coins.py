@@ -62,9 +62,10 @@ def acceptance(rate: Fraction, gaps: NDArray[np.int64]) -> NDArray[np.float64]:
     """Return ``exp(-rate gap)`` with an absolute error below 2**-48, without a library exponential."""
     chance = np.ones(gaps.shape)
     rest, unit = gaps, rate
-    while rest.size and rest.any():
-        chance *= _powers(unit)[rest & (_BASE - 1)] if unit < _NEGLIGIBLE else (rest == 0)
-        rest, unit = (rest >> 8, unit * _BASE) if unit < _NEGLIGIBLE else (np.zeros_like(rest), unit)
+    while unit < _NEGLIGIBLE and rest.any():
+        chance *= _powers(unit)[rest & (_BASE - 1)]
+        rest, unit = rest >> 8, unit * _BASE
+    chance[rest > 0] = 0.0
     return chance
 
 
