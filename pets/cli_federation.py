@@ -28,7 +28,7 @@ PlanFile = Annotated[Path, typer.Argument(metavar="PLAN", help="The plan file; t
 RosterFile = Annotated[
     Path, typer.Option("--roster", metavar="FILE", help="Everybody's public keys, compared and pinned.")
 ]
-KeyFile = Annotated[Path, typer.Option("--key", metavar="FILE", help="This party's secret keys, from 'pets keys new'.")]
+KeyFile = Annotated[Path, typer.Option("--key", metavar="FILE", help="This party's secret keys: NAME.key.")]
 State = Annotated[
     Path,
     typer.Option(
@@ -62,7 +62,11 @@ def collect(
         typer.Option("--site", metavar="NAME", help="A site that is asked; repeat it. Left out: all of the roster."),
     ] = None,
     deadline: Annotated[
-        float, typer.Option(help="Seconds for each stage; a party that is later has dropped out.", min=0.1)
+        float,
+        typer.Option(
+            help="Seconds for each stage, at the first one with the time to read the rows; who is later has dropped out.",
+            min=0.1,
+        ),
     ] = 60.0,
     wait: Annotated[
         float | None,
@@ -152,7 +156,7 @@ def site(
     store = _store(state, key, roster, passphrase_file, me)
     with store.locked():
         _say(f"asking the collector at {connect} for the contract")
-        contract = _run(ask(address, store, patience))
+        contract = _run(ask(address, store, patience, _say))
         differences = contract.differences(expected_contract(pipeline, store.roster, contract))
         if differences:
             raise ContractDiffers(differences)

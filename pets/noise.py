@@ -357,7 +357,7 @@ def _series(terms: tuple[tuple[NoiseLaw, int, int], ...]) -> tuple[int, NDArray[
     angle *= np.pi / period
     product = np.ones(len(angle))
     for law, weight, copies in terms:
-        product *= _characteristic(law, 2.0 * weight * angle) ** copies
+        product *= characteristic(law, 2.0 * weight * angle) ** copies
     coefficients = 2 * product / (period * np.sin(angle))
     left_out = np.cumsum(np.abs(coefficients[::-1]))[::-1]
     return period, coefficients[left_out > 1e-15]
@@ -379,7 +379,7 @@ def _within(terms: tuple[tuple[NoiseLaw, int, int], ...], k: int) -> float:
     return min(1.0, max(0.0, share + float(coefficients @ waves)))
 
 
-def _characteristic(law: NoiseLaw, frequency: NDArray[np.float64]) -> NDArray[np.float64]:
+def characteristic(law: NoiseLaw, frequency: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return E[exp(i frequency Z)], real because the laws here are symmetric."""
     closed = getattr(law, "characteristic", None)
     if closed is not None:

@@ -37,6 +37,7 @@ from pets.dp import DiscreteGaussian, DiscreteLaplace
 from pets.errors import ConfigError, InvalidArgument, did_you_mean
 from pets.guarantee import ApproxDP, PureDP, ZeroConcentratedDP
 from pets.guarantee import from_dict as guarantee_from_dict
+from pets.he import BFV, CKKS, ThresholdBFV
 from pets.ledger import Ledger
 from pets.mpc import AdditiveSharing, MaskedSum, ShamirSharing, VerifyBeforeOpen
 from pets.pipeline import Pipeline
@@ -48,7 +49,8 @@ MECHANISMS: Final[Mapping[str, Callable[..., Mechanism]]] = {
     mechanism.kind: mechanism for mechanism in (DiscreteLaplace, DiscreteGaussian, SuppressCells)
 }
 AGGREGATORS: Final[Mapping[str, Callable[..., Aggregator]]] = {
-    aggregator.kind: aggregator for aggregator in (Plain, MaskedSum, AdditiveSharing, ShamirSharing, VerifyBeforeOpen)
+    aggregator.kind: aggregator
+    for aggregator in (Plain, MaskedSum, AdditiveSharing, ShamirSharing, VerifyBeforeOpen, BFV, ThresholdBFV, CKKS)
 }
 _OPTIONS: Final = ("dataset", "noise_at", "allow_exact", "site_bound", "colluding_sites")
 _KEYS: Final = ("schema", "domain", *_OPTIONS, "query", "mechanism", "aggregator", "ledger")

@@ -15,7 +15,7 @@ from pets.config import digest
 from pets.errors import InvalidArgument, PairingRefused
 from pets.guarantee import Guarantee
 from pets.noise import NoNoise, half_width, sum_of
-from pets.query import BoundQuery, Columns, Measured
+from pets.query import BoundQuery, Columns, Estimated, Measured, Part
 from pets.query.estimate import PUBLISHED
 
 if TYPE_CHECKING:
@@ -84,8 +84,8 @@ class Release:
     query
         The question with its domain and privacy unit.
     parts
-        What was measured: one :class:`~pets.query.Measured` per block of the tally. Holds only what may be
-        published; a hidden cell's count is not in it.
+        What was measured (:class:`~pets.query.Measured`) or reconstructed (:class:`~pets.query.Estimated`), one part per
+        block of the tally. Holds only what may be published; a hidden cell's count is not in it.
     guarantees
         What is promised, output privacy first.
     provenance
@@ -98,7 +98,7 @@ class Release:
     """
 
     query: BoundQuery
-    parts: tuple[Measured, ...]
+    parts: tuple[Part, ...]
     guarantees: tuple[Guarantee, ...]
     provenance: Provenance = field(default_factory=Provenance)
 
@@ -158,9 +158,11 @@ class Release:
                 raise InvalidArgument(
                     "by", f"names {name!r}, which is not in this table", f"It has {', '.join(names)}."
                 )
+        if isinstance(part, Estimated):
+            return part.margin(by, level)
         return _margin(part, [names.index(name) for name in by], level)
 
-    def _one_table(self) -> Measured:
+    def _one_table(self) -> Part:
         if len(self.parts) != 1:
             raise InvalidArgument("by", "needs a release of one table")
         if self.parts[0].suppressed is not None and self.parts[0].suppressed.any():
@@ -214,7 +216,7 @@ class Release:
         return html(self)
 
 
-def _margin(part: Measured, kept: Sequence[int], level: float) -> Columns:
+def _margin(part: Part, kept: Sequence[int], level: float) -> Columns:
     from pets.query.estimate import key_columns
 
     block = part.block
@@ -236,7 +238,12 @@ def _margin(part: Measured, kept: Sequence[int], level: float) -> Columns:
     }
 
 
-def _part_to_dict(part: Measured) -> dict[str, Any]:
+def _part_to_dict(part: Part) -> dict[str, Any]:
+    if isinstance(part, Estimated):
+        estimate = {"values": part.values.tolist(), "design": part.design.to_dict()}
+        return estimate | ({"dropped_law": part.dropped_law.to_dict()} if part.block.counts_dropped else {})
+    if not isinstance(part, Measured):
+        raise PairingRefused(f"a {type(part).__name__} has no document form")
     hidden = [] if part.suppressed is None else np.flatnonzero(part.suppressed).tolist()
     document: dict[str, Any] = {"values": part.values.tolist(), "law": part.law.to_dict()}
     return document | ({"suppressed": hidden, "hidden_range": list(part.hidden_range)} if hidden else {})
@@ -271,6 +278,8 @@ def pool(releases: Iterable[Release]) -> Release:
     parts = []
     for index, part in enumerate(first.parts):
         same = [release.parts[index] for release in listed]
+        if not isinstance(part, Measured) or not all(isinstance(other, Measured) for other in same):
+            raise PairingRefused("reconstructed tables cannot be pooled; pool the tallies before the mechanism")
         if any(other.suppressed is not None for other in same):
             raise PairingRefused("a release hides cells, so the pooled total is not known")
         values = np.sum([other.values for other in same], axis=0)

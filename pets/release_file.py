@@ -13,8 +13,9 @@ from pets.config import parse_json
 from pets.errors import ConfigError, InvalidArgument, PetsError
 from pets.guarantee import DifferentialPrivacy
 from pets.guarantee import from_dict as guarantee_from_dict
-from pets.noise import law_from_dict
-from pets.query import Block, BoundQuery, Measured
+from pets.noise import NoNoise, law_from_dict
+from pets.query import Block, BoundQuery, Estimated, Measured, Part
+from pets.query.designs import design_from_dict
 from pets.release import Provenance, Release
 
 MAX_BYTES = 256 * 2**20
@@ -74,7 +75,9 @@ def _list(data: Mapping[str, Any], key: str) -> list[Any]:
     return data[key]  # type: ignore[no-any-return]
 
 
-def _part(data: object, block: Block, path: str) -> Measured:
+def _part(data: object, block: Block, path: str) -> Part:
+    if isinstance(data, Mapping) and "design" in data:
+        return _estimated(data, block, path)
     if not isinstance(data, Mapping) or not {"values", "law"} <= set(data):
         raise ConfigError(path, "must be a table with 'values' and 'law'")
     values = _integers(data["values"], f"{path}.values")
@@ -95,6 +98,26 @@ def _part(data: object, block: Block, path: str) -> Measured:
     mask = np.zeros(block.size, dtype=np.bool_)
     mask[hidden] = True
     return Measured(block, np.where(mask, 0, values), law, mask, (int(bounds[0]), int(bounds[1])))
+
+
+def _estimated(data: Mapping[str, Any], block: Block, path: str) -> Estimated:
+    values = data.get("values")
+    if not isinstance(values, list) or not all(type(item) in (int, float) and abs(item) < 1 << 62 for item in values):
+        raise ConfigError(f"{path}.values", "must be a list of numbers below 2**62 in size")
+    if len(values) != block.size:
+        raise ConfigError(f"{path}.values", f"must hold {block.size} numbers")
+    numbers = np.array(values, dtype=np.float64)
+    if numbers[~block.free()].any():
+        raise ConfigError(f"{path}.values", "must be 0 in structural zeros")
+    design = design_from_dict(data["design"])
+    try:
+        places = design.positions([axis.name for axis in block.axes])
+        law = law_from_dict(data["dropped_law"]) if block.counts_dropped else NoNoise()
+    except (InvalidArgument, KeyError) as error:
+        raise ConfigError(f"{path}.design", "does not fit the table") from error
+    if tuple(design.trees[i].leaves for i in places) != block.shape:
+        raise ConfigError(f"{path}.design", "does not fit the table")
+    return Estimated(block, numbers, design, law)
 
 
 def _integers(value: object, path: str) -> NDArray[np.int64]:

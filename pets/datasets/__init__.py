@@ -4,5 +4,6 @@ from __future__ import annotations
 
 from pets.datasets.ci5 import AGE_GROUPS, EUROPE_21, ci5_children
 from pets.datasets.rows import one_row_per_case
+from pets.datasets.trials import lung, wilms
 
-__all__ = ["AGE_GROUPS", "EUROPE_21", "ci5_children", "one_row_per_case"]
+__all__ = ["AGE_GROUPS", "EUROPE_21", "ci5_children", "lung", "one_row_per_case", "wilms"]

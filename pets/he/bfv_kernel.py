@@ -31,6 +31,7 @@ def encrypt_vector(
     values: NDArray[np.int64],
     random: RandomSource | None = None,
     mask: Words | None = None,
+    plain_mask: Words | None = None,
 ) -> bytes:
     """Return the ciphertext of `values`.
 
@@ -43,8 +44,9 @@ def encrypt_vector(
     random
         Where masks and noise come from; the process's secure generator if not given. Never use a stream twice.
     mask
-        Uniform residues of shape ``(primes, used)`` to be added, see :mod:`pets.he.masks`; None for none. Only who
-        takes them off the phase again can read the values.
+        Residues modulo q of shape ``(primes, used)`` to be added to the ciphertext, see :mod:`pets.he.masks`.
+    plain_mask
+        Words of shape ``(used,)`` to be added to the coefficients, modulo t.
 
     Raises
     ------
@@ -56,7 +58,10 @@ def encrypt_vector(
         The operating system gives no entropy.
     """
     parameters = check_encryption_key(key)
-    scaled = scale_up(encode(check_values(values, parameters), parameters), parameters)
+    coefficients = encode(check_values(values, parameters), parameters)
+    if plain_mask is not None:
+        coefficients = (coefficients.view(np.uint64) + plain_mask).view(np.int64)  # t divides 2**64
+    scaled = scale_up(coefficients, parameters)
     if mask is not None:
         scaled = add(scaled, mask, parameters.primes)
     return encrypt_message(key, scaled, random or secure_random())

@@ -15,13 +15,15 @@ from pets.he.parameters import Parameters
 from pets.session import Spec
 
 
-def parameters_for(spec: Spec, **settings: Any) -> Parameters:
+def parameters_for(spec: Spec, *, step: int = 1, **settings: Any) -> Parameters:
     """Return the parameters with the smallest messages for the totals of `spec`.
 
     Parameters
     ----------
     spec
         The contract.
+    step
+        Sites round to multiples of this; totals are then counted in such steps.
     settings
         As for :func:`pets.he.choice.choose_parameters`.
 
@@ -31,6 +33,8 @@ def parameters_for(spec: Spec, **settings: Any) -> Parameters:
         No parameters hold such totals.
     """
     bound = max(_half(spec) * spec.total_weight + spec.noise_bound, 1)
+    if step > 1:
+        bound = bound // step + len(spec.sites) + 1  # each site's rounding moves the total by half a step at most
     try:
         return _chosen(total_bound=bound, values=max(spec.size, 1), **settings)
     except RangeOverflow:

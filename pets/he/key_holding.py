@@ -8,7 +8,7 @@ those sites comes out uniformly random.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -124,9 +124,7 @@ def _seed(context: Context, name: str) -> bytes:
     return context.random("own mask", 32) if name == context.me else context.pair_key(name, _MASK)
 
 
-def _opened(
-    context: Context, terms: Terms, secret: SecretKey, key_id: bytes, request: Mapping[str, bytes]
-) -> bytes:
+def _opened(context: Context, terms: Terms, secret: SecretKey, key_id: bytes, request: Mapping[str, bytes]) -> bytes:
     if SERVER not in request:
         raise context.abort("the server did not ask in time")
     sites, body = context.spec.sites, request[SERVER]
@@ -183,7 +181,3 @@ def added(context: Context, parameters: Parameters, bodies: Mapping[str, bytes],
         raise context.abort(f"the ciphertext of {current[0]!r} is under another key") from None
     except MessageRejected as error:
         raise context.abort(f"its ciphertext {error.problem}", current[0]) from None
-
-
-def pack_totals(values: Sequence[int]) -> Iterable[int]:
-    return values

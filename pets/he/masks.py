@@ -1,9 +1,14 @@
-"""Masks on ciphertexts: uniform residues modulo q that are added to c0, and taken off the phase by whoever may open.
+"""Masks: what a ciphertext decrypts to is uniformly random, also for a holder of the key, until they cancel.
 
-A ciphertext that carries a mask decrypts to uniformly random numbers, also for the holder of the secret key, until
-the mask is taken off or cancels. So whoever can have a ciphertext opened gets nothing out of one that was not meant to
-be opened: not by asking for one site's instead of the sum, and not by asking for something that is no ciphertext at
-all, from which the secret key could be learnt.
+So whoever can have a ciphertext opened gets nothing out of one that was not meant to be opened: not by asking for one
+site's instead of the sum, and not by asking for something that is no ciphertext at all, from which the secret key could
+be learnt.
+
+* Modulo q (:func:`sum_of_masks`): added to c0, taken off the phase by the key holder. A phase with a mask left on it
+  decrypts to no total, so that a wrong request is noticed.
+* Modulo t (:func:`sum_of_plain_masks`): added to the coefficients that are encrypted, for masks that cancel in the sum.
+  What is left depends on the inputs through their total alone, even for somebody who knows every key and all noise,
+  since the rounding of the encoding is then a function of uniform numbers.
 """
 
 from __future__ import annotations
@@ -16,6 +21,7 @@ from pets.errors import InvalidArgument
 from pets.he.arithmetic import Words
 from pets.he.parameters import Parameters
 from pets.he.sampling import SEED_BYTES, expand
+from pets.session.masks import add_mask
 
 
 def sum_of_masks(parameters: Parameters, plus: Iterable[bytes], minus: Iterable[bytes] = ()) -> Words:
@@ -38,12 +44,41 @@ def sum_of_masks(parameters: Parameters, plus: Iterable[bytes], minus: Iterable[
     InvalidArgument
         A seed has another length.
     """
-    seeds = {"plus": list(plus), "minus": list(minus)}
-    for argument, given in seeds.items():
-        if any(not isinstance(seed, bytes) or len(seed) != SEED_BYTES for seed in given):
-            raise InvalidArgument(argument, f"must hold seeds of {SEED_BYTES} bytes")
-    rows = [_sum(parameters.used, prime, seeds["plus"], seeds["minus"]) for prime in parameters.primes]
-    return np.stack(rows)
+    added, taken = _checked(plus, "plus"), _checked(minus, "minus")
+    return np.stack([_sum(parameters.used, prime, added, taken) for prime in parameters.primes])
+
+
+def sum_of_plain_masks(parameters: Parameters, plus: Iterable[bytes], minus: Iterable[bytes]) -> Words:
+    """Return the masks of the seeds in `plus`, less those of `minus`, as words of which the lowest bits count.
+
+    Parameters
+    ----------
+    parameters, plus, minus
+        As for :func:`sum_of_masks`.
+
+    Returns
+    -------
+    ndarray
+        Shape ``(used,)``.
+
+    Raises
+    ------
+    InvalidArgument
+        A seed has another length.
+    """
+    total = np.zeros(parameters.used, dtype=np.uint64)
+    for seed in _checked(plus, "plus"):
+        add_mask(total, seed)
+    for seed in _checked(minus, "minus"):
+        add_mask(total, seed, subtract=True)
+    return total
+
+
+def _checked(seeds: Iterable[bytes], argument: str) -> list[bytes]:
+    given = list(seeds)
+    if any(not isinstance(seed, bytes) or len(seed) != SEED_BYTES for seed in given):
+        raise InvalidArgument(argument, f"must hold seeds of {SEED_BYTES} bytes")
+    return given
 
 
 def _sum(count: int, prime: int, plus: list[bytes], minus: list[bytes]) -> Words:

@@ -66,7 +66,8 @@ def generate_key_share(
     random = random or secure_random()
     secret = generate_key(parameters, random)
     noisy = noisy_product(secret, seed, random)
-    return secret, write(parameters, Kind.KEY_SHARE, seed[:ID_BYTES], pack_residues(parameters, noisy))
+    # Whole words: every party reads all shares, and these need no unpacking.
+    return secret, write(parameters, Kind.KEY_SHARE, seed[:ID_BYTES], noisy.astype("<u8").tobytes())
 
 
 def commitment(share: bytes) -> bytes:
@@ -74,8 +75,19 @@ def commitment(share: bytes) -> bytes:
     return hashlib.sha256(b"pets/he/share/1\0" + share).digest()
 
 
-def joint_key(parameters: Parameters, session_id: bytes, shares: Iterable[bytes]) -> PublicKey:
+def joint_key(
+    parameters: Parameters, session_id: bytes, shares: Iterable[bytes], *, committed: bool = False
+) -> PublicKey:
     """Return the public key whose secret is the sum of all parties' secrets.
+
+    Parameters
+    ----------
+    parameters, session_id
+        What was agreed, and 32 bytes that identify the session.
+    shares
+        One of each key holder.
+    committed
+        Whether each was compared with its :func:`commitment`, so that its check sum says nothing new.
 
     Raises
     ------
@@ -92,11 +104,12 @@ def joint_key(parameters: Parameters, session_id: bytes, shares: Iterable[bytes]
         raise MessageRejected("repeats another party's share of the key")
     noisy = np.zeros((len(parameters.primes), parameters.dimension), dtype=np.uint64)
     for share in distinct:
-        noisy = add(noisy, read_key_share(parameters, session_id, share), parameters.primes)
+        one = read_key_share(parameters, session_id, share, committed=committed)
+        noisy = add(noisy, one, parameters.primes)
     return PublicKey(parameters, seed, noisy)
 
 
-def read_key_share(parameters: Parameters, session_id: bytes, share: bytes) -> Words:
+def read_key_share(parameters: Parameters, session_id: bytes, share: bytes, *, committed: bool = False) -> Words:
     """Return a party's noisy product, shape ``(primes, n)``.
 
     Raises
@@ -105,8 +118,14 @@ def read_key_share(parameters: Parameters, session_id: bytes, share: bytes) -> W
         The bytes are no share of a key of this session.
     """
     common = _common_seed(parameters, session_id)[:ID_BYTES]
-    parsed = read(parameters, share, frozenset({Kind.KEY_SHARE}), common)
-    return unpack_residues(parameters, parsed.body, parameters.dimension)[0]
+    parsed = read(parameters, share, frozenset({Kind.KEY_SHARE}), common, whole=committed)
+    shape = (len(parameters.primes), parameters.dimension)
+    if len(parsed.body) != 8 * shape[0] * shape[1]:
+        raise MessageRejected("has the wrong length")
+    words = np.frombuffer(parsed.body, dtype="<u8").reshape(shape).astype(np.uint64, copy=False)
+    if any(int(row.max()) >= prime for row, prime in zip(words, parameters.primes, strict=True)):
+        raise MessageRejected("holds a number that is no residue of the modulus")
+    return words
 
 
 def decrypt_partially(

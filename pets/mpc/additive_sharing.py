@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import reduce
-from operator import add
 from typing import Any, ClassVar
 
 import numpy as np
@@ -15,11 +13,11 @@ from pets.error_model import ErrorModel
 from pets.errors import MessageRejected
 from pets.guarantee import InputPrivacy
 from pets.mpc.committee import STAGES, CommitteeCollector, CommitteeMember
-from pets.mpc.prg import add_mask
 from pets.mpc.ring import Ring
 from pets.noise import NoNoise
 from pets.query import BoundQuery
 from pets.session import Context, Party, Spec
+from pets.session.masks import add_mask
 from pets.session.membership import Members, all_parties, checked_least, checked_members, member_names, require_enough
 
 _SEED = 32
@@ -166,7 +164,7 @@ class _Additive:
         total = np.zeros(self.spec.size, dtype=self.ring.dtype)
         for share, site in zip(shares, sites, strict=True):
             if site % self.needed == member:
-                total += self.ring.unpack([share], self.spec.size)[0]
+                total += self.ring.unpack(share, self.spec.size)
             elif len(share) != _SEED:
                 raise MessageRejected("holds no seed")
             else:
@@ -174,4 +172,4 @@ class _Additive:
         return self.ring.pack(total)
 
     def open(self, partial: Mapping[int, bytes]) -> NDArray[np.int64]:
-        return self.spec.decode(reduce(add, self.ring.unpack(list(partial.values()), self.spec.size)))
+        return self.spec.decode(self.ring.total(list(partial.values()), self.spec.size))

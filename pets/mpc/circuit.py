@@ -193,7 +193,7 @@ def _open_allowed(
     chosen = [share[allowed] for share in shares]
     missing = yield from open_missing(seat, ring.pack(chosen[0]), ring.pack(chosen[1]))
     values = np.zeros(len(own), dtype=np.int64)
-    total = chosen[0] + chosen[1] + ring.unpack([missing], len(chosen[0]))[0]
+    total = chosen[0] + chosen[1] + ring.unpack(missing, len(chosen[0]))
     values[allowed] = centred(total, ring)
     return Opened(values, allowed)
 
@@ -264,7 +264,7 @@ def _replicate(seat: Seat, ring: Ring, own: Residues, following: Residues | None
     from_previous, from_next = yield ring.pack(own), b""
     expect(from_previous, 0, seat.previous)
     expect(from_next, ring.packed_size(len(own)), seat.next)
-    return [own, ring.unpack([from_next], len(own))[0]]
+    return [own, ring.unpack(from_next, len(own))]
 
 
 def centred(residues: Residues, ring: Ring) -> NDArray[np.int64]:

@@ -12,11 +12,11 @@ from pets.errors import MessageRejected, ProtocolAbort
 from pets.mpc import field
 from pets.mpc import masked_messages as layout
 from pets.mpc.faults import SharesDisagree
-from pets.mpc.prg import add_mask, keystream
 from pets.mpc.ring import Ring
 from pets.mpc.shamir import LIMBS, reconstruct_secrets
 from pets.session import Context, Evidence, Outcome, Turn
 from pets.session.bodies import cut, mark
+from pets.session.masks import add_mask, keystream
 
 _AT_ONCE = 1_000_000
 """Values that are unpacked together: many small vectors share the cost of a call, few large ones the memory."""
@@ -98,8 +98,7 @@ class MaskedServer:
                 raise self.context.abort("a masked vector has the wrong length", name)
         for start in range(0, len(self._active), batch):
             names = self._active[start : start + batch]
-            for vector in self.ring.unpack([bodies[name] for name in names], size):
-                self._total += vector
+            self._total += self.ring.total([bodies[name] for name in names], size)
         for name in self._active:
             self._sent[name] = self.context.received[name]
         dropped = [name for name in self._included if name not in bodies]

@@ -14,11 +14,11 @@ from numpy.typing import NDArray
 from pets.errors import MessageRejected
 from pets.mpc import field
 from pets.mpc import masked_messages as layout
-from pets.mpc.prg import add_mask, keystream
 from pets.mpc.ring import Ring
 from pets.mpc.shamir import share_secrets
 from pets.session import SERVER, Context, Turn
 from pets.session.bodies import bits_size, cut, marked
+from pets.session.masks import add_mask, keystream
 
 _TO_SERVER = frozenset({SERVER})
 
@@ -83,8 +83,12 @@ class MaskedSite:
         if name == self.context.me:
             self._shares[name] = shares
             return bytes(layout.BOX)
-        cipher = ChaCha20Poly1305(self.context.pair_key(name, f"shares of {self.context.me}"))
-        return cipher.encrypt(bytes(12), shares, None)
+        cipher = ChaCha20Poly1305(self.context.pair_key(name, "shares"))
+        return cipher.encrypt(self._nonce(self.context.me), shares, None)
+
+    def _nonce(self, owner: str) -> bytes:
+        """Return the nonce of the shares that `owner` seals: under a pair's key each end seals once."""
+        return self.place[owner].to_bytes(12, "little")
 
     def _send_input(self, body: bytes) -> Turn:
         bits, boxes = self._cut_first(body)
@@ -104,9 +108,9 @@ class MaskedSite:
         return body[:size], body[size:]
 
     def _open(self, name: str, box: bytes) -> bytes:
-        cipher = ChaCha20Poly1305(self.context.pair_key(name, f"shares of {name}"))
+        cipher = ChaCha20Poly1305(self.context.pair_key(name, "shares"))
         try:
-            return cipher.decrypt(bytes(12), box, None)
+            return cipher.decrypt(self._nonce(name), box, None)
         except InvalidTag:
             raise self.context.abort(f"the shares that {name!r} deposited for this site do not open") from None
 
@@ -143,8 +147,8 @@ class MaskedSite:
         if reader == writer:
             return bytes(layout.TAG)
         peer = writer if reader == self.context.me else reader
-        key = self.context.pair_key(peer, f"consent of {writer}")
-        return hmac.digest(key, self._consent[2], "sha256")[: layout.TAG]
+        words = self.place[writer].to_bytes(2, "little") + self._consent[2]
+        return hmac.digest(self.context.pair_key(peer, "consent"), words, "sha256")[: layout.TAG]
 
     def _send_unmasking(self, body: bytes) -> Turn:
         active, dropped, _ = self._consent

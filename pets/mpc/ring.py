@@ -68,29 +68,46 @@ class Ring:
                 words[first + 1] |= table[lane] >> word.type(lanes - shift)
         return words.tobytes()
 
-    def unpack(self, packed: Sequence[bytes], size: int) -> NDArray[Any]:
-        """Return the values of several packed vectors, of shape (number of vectors, size).
+    def unpack(self, packed: bytes, size: int) -> NDArray[Any]:
+        """Return the `size` values of a packed vector.
+
+        Raises
+        ------
+        MessageRejected
+            It has the wrong length.
+        """
+        if self.bits == self._lanes:
+            self._check(packed, size)
+            return np.frombuffer(packed, dtype=self.dtype)
+        return self.total([packed], size) & self.dtype.type((1 << self.bits) - 1)
+
+    def total(self, packed: Sequence[bytes], size: int) -> NDArray[Any]:
+        """Return the sum of packed vectors of `size` values; bits above the width are not cut off.
+
+        Cheaper than unpacking each: garbage above a lane's width only carries upwards, so it is left in place.
 
         Raises
         ------
         MessageRejected
             One of them has the wrong length.
         """
-        if any(len(vector) != self.packed_size(size) for vector in packed):
-            raise MessageRejected("holds a vector of the wrong length")
+        for vector in packed:
+            self._check(vector, size)
         count, lanes, word = len(packed), self._lanes, self.dtype
         data = np.frombuffer(packed[0] if count == 1 else b"".join(packed), dtype=word)
         if self.bits == lanes:
-            return data.reshape(count, size)
+            return np.asarray(data.reshape(count, size).sum(axis=0, dtype=word))
         columns = -(-size // lanes)
-        words = data.reshape(count, self.bits, columns)
-        values = np.empty((count, lanes, columns), dtype=word)
-        mask = word.type((1 << self.bits) - 1)
+        words = np.ascontiguousarray(data.reshape(count, self.bits, columns).transpose(1, 0, 2))
+        values = np.empty((lanes, columns), dtype=word)
         for lane in range(lanes):
             first, shift = divmod(lane * self.bits, lanes)
-            found = values[:, lane]
-            np.right_shift(words[:, first], word.type(shift), out=found)
+            found = words[first] >> word.type(shift)
             if shift + self.bits > lanes:
-                found |= words[:, first + 1] << word.type(lanes - shift)
-            found &= mask
-        return values.reshape(count, -1)[:, :size]
+                found |= words[first + 1] << word.type(lanes - shift)
+            values[lane] = found[0] if count == 1 else np.add.reduce(found, axis=0, dtype=word)
+        return values.reshape(-1)[:size]
+
+    def _check(self, packed: bytes, size: int) -> None:
+        if len(packed) != self.packed_size(size):
+            raise MessageRejected("holds a vector of the wrong length")

@@ -13,12 +13,12 @@ from numpy.typing import NDArray
 from pets.errors import MessageRejected
 from pets.mpc.circuit import MinimumRule, centred, check_ranges, find_allowed
 from pets.mpc.faults import BadMessage, SharesDisagree
-from pets.mpc.prg import add_mask
 from pets.mpc.replicated import DIGEST_BYTES, PARTIES, Evaluation, Seat
 from pets.mpc.ring import Ring
 from pets.session import SERVER, Context, Outcome, Turn
 from pets.session.bodies import bits_size, cut, mark, marked
 from pets.session.flowing import Flow
+from pets.session.masks import add_mask
 
 STAGES = ("input", "report", "check")
 _SEED = 32
@@ -127,7 +127,7 @@ def _shares(
             raise context.abort(f"its shares: {error.problem}", name) from None
         for copy, (share, part) in enumerate(zip(held, parts, strict=True)):
             if share == heavy:
-                table[copy, row] = ring.unpack([part], size)[0]
+                table[copy, row] = ring.unpack(part, size)
             else:
                 add_mask(table[copy, row], part)
     return table[0], table[1]
@@ -233,10 +233,10 @@ def _opened(context: Context, terms: Terms, bodies: Mapping[str, bytes]) -> tupl
     flags = np.unpackbits(np.frombuffer(decisions[0], dtype=np.uint8), count=size).astype(bool)
     total = np.zeros(size, dtype=np.int64)
     try:
-        parts = terms.ring.unpack(shares, int(flags.sum()))
+        opened = terms.ring.total(shares, int(flags.sum()))
     except MessageRejected as error:
         raise context.abort(f"a part of the opening {error.problem}") from None
-    total[flags] = centred(parts.sum(axis=0, dtype=parts.dtype), terms.ring)
+    total[flags] = centred(opened, terms.ring)
     return total, flags
 
 

@@ -12,15 +12,16 @@ from typing import Any, Final, cast
 from pets.query.base import BoundQuery, Query
 from pets.query.binned import Histogram, Quantiles
 from pets.query.count import Count, Marginals
-from pets.query.estimate import Columns, Measured
+from pets.query.estimate import Columns, Measured, Part
+from pets.query.estimated import Estimated
 from pets.query.events import EventTable
 from pets.query.layout import Axis, Block
 from pets.query.sensitivity import Sensitivity
 from pets.query.sums import Mean, Sum, Variance
 
 __all__ = [
-    "QUERIES", "Axis", "Block", "BoundQuery", "Columns", "Count", "EventTable", "Histogram", "Marginals", "Mean",
-    "Measured", "Quantiles", "Query", "Sensitivity", "Sum", "Variance", "query_from_dict",
+    "QUERIES", "Axis", "Block", "BoundQuery", "Columns", "Count", "Estimated", "EventTable", "Histogram", "Marginals", "Mean",
+    "Measured", "Part", "Quantiles", "Query", "Sensitivity", "Sum", "Variance", "query_from_dict",
 ]  # fmt: skip
 
 QUERIES: Final[Mapping[str, type[Query]]] = {

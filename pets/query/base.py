@@ -16,7 +16,7 @@ from pets.config import digest
 from pets.domain import Domain
 from pets.errors import IncompatibleTallies, InvalidArgument, RangeOverflow, did_you_mean
 from pets.exact import as_text
-from pets.query.estimate import Columns, Measured
+from pets.query.estimate import Columns, Measured, Part
 from pets.query.layout import MAX_CELLS, Block, split
 from pets.query.sensitivity import Sensitivity, combine, of_block
 from pets.tally import Tally
@@ -46,7 +46,7 @@ class Query(ABC):
         """
 
     @abstractmethod
-    def estimate(self, measured: Sequence[Measured], level: float) -> Columns:
+    def estimate(self, measured: Sequence[Part], level: float) -> Columns:
         """Return columns of equal length: the keys, then value, stderr, ci_low, ci_high, status.
 
         Post-processing only: `measured` is what may be published.

@@ -16,7 +16,7 @@ from pets.errors import InvalidArgument
 from pets.exact import Number, exact
 from pets.noise import NoiseLaw, half_width, sum_of
 from pets.query.base import Query, names_argument
-from pets.query.estimate import PUBLISHED, Columns, Measured, key_columns
+from pets.query.estimate import PUBLISHED, Columns, Part, key_columns
 from pets.query.layout import Block, table_block
 
 MAX_DENOMINATOR = 1000
@@ -114,7 +114,7 @@ class Histogram(_Binned):
 
     kind: ClassVar[str] = "histogram"
 
-    def estimate(self, measured: Sequence[Measured], level: float) -> Columns:
+    def estimate(self, measured: Sequence[Part], level: float) -> Columns:
         """Return one line per group and bin."""
         (table,) = measured
         return key_columns(table.block.axes) | table.columns(level)
@@ -159,7 +159,7 @@ class Quantiles(_Binned):
             )
         object.__setattr__(self, "probabilities", wanted)
 
-    def estimate(self, measured: Sequence[Measured], level: float) -> Columns:
+    def estimate(self, measured: Sequence[Part], level: float) -> Columns:
         """Return one line per group and probability."""
         (table,) = measured
         *groups, binned = table.block.axes

@@ -11,7 +11,7 @@ import numpy as np
 from pets.domain import Domain
 from pets.errors import InvalidArgument
 from pets.query.base import Query, names_argument
-from pets.query.estimate import Columns, Measured, key_columns, key_name
+from pets.query.estimate import Columns, Part, key_columns, key_name
 from pets.query.layout import Block, table_block
 
 
@@ -47,7 +47,7 @@ class Count(Query):
         """Return the one table."""
         return (table_block(domain, self.by),)
 
-    def estimate(self, measured: Sequence[Measured], level: float) -> Columns:
+    def estimate(self, measured: Sequence[Part], level: float) -> Columns:
         """Return one line per cell."""
         (table,) = measured
         return key_columns(table.block.axes) | table.columns(level)
@@ -84,7 +84,7 @@ class Marginals(Query):
         """Return one block per table."""
         return tuple(table_block(domain, by) for by in self.tables)
 
-    def estimate(self, measured: Sequence[Measured], level: float) -> Columns:
+    def estimate(self, measured: Sequence[Part], level: float) -> Columns:
         """Return the tables one below the other; an attribute that a table does not use is ``None`` there."""
         parts = []
         for table in measured:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,42 @@ Columns = dict[str, NDArray[Any]]
 """Columns of one length by name; a data frame without a data-frame library."""
 
 PUBLISHED, SUPPRESSED, STRUCTURAL_ZERO = "published", "suppressed", "structural zero"
+
+
+class Part(Protocol):
+    """One block as it may be published: measured cell by cell, or reconstructed (:class:`~pets.query.Estimated`)."""
+
+    @property
+    def block(self) -> Block:
+        """Public shape."""
+        ...
+
+    @property
+    def values(self) -> NDArray[Any]:
+        """Numbers of shape (block.size,)."""
+        ...
+
+    @property
+    def law(self) -> NoiseLaw:
+        """Law of the error of a cell; where they differ, the one of largest variance."""
+        ...
+
+    @property
+    def suppressed(self) -> NDArray[np.bool_] | None:
+        """Mask of hidden cells, or ``None``."""
+        ...
+
+    def counts(self) -> NDArray[Any]:
+        """Return the table without the cell of dropped rows, in the table's shape."""
+        ...
+
+    def columns(self, level: float) -> Columns:
+        """Return value, stderr, ci_low, ci_high and status of each cell."""
+        ...
+
+    def dropped(self, level: float) -> tuple[int, int, int] | None:
+        """Return how many rows fitted no declared cell, with an interval."""
+        ...
 
 
 @dataclass(frozen=True)

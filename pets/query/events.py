@@ -15,7 +15,7 @@ from pets.errors import InvalidArgument
 from pets.exact import Number
 from pets.query.base import Query, names_argument
 from pets.query.binned import bins_argument, rebin
-from pets.query.estimate import Columns, Measured, key_columns
+from pets.query.estimate import Columns, Part, key_columns
 from pets.query.layout import Block, table_block
 
 
@@ -87,13 +87,13 @@ class EventTable(Query):
             raise InvalidArgument("time", f"names {self.time!r}, which has no bins", "Declare bins or give them here.")
         return (block,)
 
-    def estimate(self, measured: Sequence[Measured], level: float) -> Columns:
+    def estimate(self, measured: Sequence[Part], level: float) -> Columns:
         """Return one line per stratum, time bin and event, with the number at risk as the bin begins."""
         (table,) = measured
         return key_columns(table.block.axes) | table.columns(level) | {"at_risk": _at_risk(table).reshape(-1)}
 
 
-def _at_risk(table: Measured) -> NDArray[Any]:
+def _at_risk(table: Part) -> NDArray[Any]:
     """Return, in each cell, how many are counted in this or a later time bin of the same stratum.
 
     It is ``nan`` where that cannot be known: a cell among them is hidden, or the row is about those whose time

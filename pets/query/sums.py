@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from pets.domain import Domain, Integer, Numeric
 from pets.errors import InvalidArgument
 from pets.query.base import Query, names_argument
-from pets.query.estimate import Columns, Measured, key_columns
+from pets.query.estimate import Columns, Part, key_columns
 from pets.query.layout import Block, table_block
 
 
@@ -90,7 +90,7 @@ class Sum(_OfColumn):
         """Return the table of sums."""
         return (self._sum_block(domain, counts_dropped=True),)
 
-    def estimate(self, measured: Sequence[Measured], level: float) -> Columns:
+    def estimate(self, measured: Sequence[Part], level: float) -> Columns:
         """Return one line per cell."""
         (table,) = measured
         return key_columns(table.block.axes) | table.columns(level)
@@ -118,7 +118,7 @@ class Mean(_OfColumn):
         """Return the table of counts and the table of sums."""
         return (self._count_block(domain), self._sum_block(domain))
 
-    def estimate(self, measured: Sequence[Measured], level: float) -> Columns:
+    def estimate(self, measured: Sequence[Part], level: float) -> Columns:
         """Return one line per cell; ``nan`` where the noisy count is not positive."""
         count, total = (part.columns((1 + level) / 2) for part in measured)
         block = measured[1].block
@@ -154,7 +154,7 @@ class Variance(_OfColumn):
         """Return the tables of counts, sums and sums of squares."""
         return (self._count_block(domain), self._sum_block(domain), self._sum_block(domain, power=2))
 
-    def estimate(self, measured: Sequence[Measured], level: float) -> Columns:
+    def estimate(self, measured: Sequence[Part], level: float) -> Columns:
         """Return one line per cell; ``nan`` where the noisy count is not positive."""
         count, total, squares = (part.columns(1 - (1 - level) / 3) for part in measured)
         block = measured[1].block

@@ -243,9 +243,11 @@ class Session:
 
     def _keys_of(self, peer: str) -> tuple[bytes, ChaCha20Poly1305]:
         """Return the authentication key and the cipher of the pair."""
-        if peer not in self._ciphers:
-            self._ciphers[peer] = (self.keys.pair(peer, "authenticate"), ChaCha20Poly1305(self.keys.pair(peer, "seal")))
-        return self._ciphers[peer]
+        known = self._ciphers.get(peer)
+        if known is None:
+            known = self.keys.pair(peer, "authenticate"), ChaCha20Poly1305(self.keys.pair(peer, "seal"))
+            self._ciphers[peer] = known
+        return known
 
     def _send(self, recipient: str, body: bytes, *, sealed: bool) -> None:
         sequence = self._written[recipient]

@@ -141,7 +141,7 @@ class InProcess:
                     arriving[delivered.recipient].append(delivered)
 
     def _time_out(self, arriving: defaultdict[str, list[Message]]) -> None:
-        """Nothing moves: whoever waits for nobody but those who are gone gives up first, the collector before others."""
+        """Nothing moves: who waits only for those who are gone gives up first, then the collector."""
         late = [name for name in self.parties if name not in self.dropped and self.waiting.get(name)]
         late.sort(key=lambda name: (not self.waiting[name] <= self.dropped, name != SERVER))
         for name in late[:1]:

@@ -48,21 +48,17 @@ class Transcript:
     parties: tuple[str, ...]
     headers: list[bytes] = field(default_factory=list)
     evidence: list[Evidence] = field(default_factory=list)
-    _chain: bytes = field(default=b"", init=False)
-
-    def __post_init__(self) -> None:
-        self._chain = _genesis(self.spec, self.me, self.parties)
 
     def record(self, message: bytes) -> None:
         """Append a message that was sent or accepted."""
-        header = message[:HEADER]
-        self.headers.append(header)
-        self._chain = hashlib.sha256(self._chain + header).digest()
+        self.headers.append(message[:HEADER])
 
     @property
     def head(self) -> bytes:
         """Digest of the whole record: each header and each signed statement, in order."""
-        head = self._chain
+        head = _genesis(self.spec, self.me, self.parties)
+        for header in self.headers:
+            head = hashlib.sha256(head + header).digest()
         for item in self.evidence:
             for part in (item.party.encode(), item.statement, item.signature):
                 head = hashlib.sha256(head + hashlib.sha256(part).digest()).digest()

@@ -16,11 +16,11 @@ from pets.errors import ProtocolAbort
 from pets.mpc import MaskedSum, field
 from pets.mpc import masked_messages as layout
 from pets.mpc.masked_site import MaskedSite
-from pets.mpc.prg import add_mask, keystream
 from pets.mpc.ring import Ring
 from pets.mpc.shamir import reconstruct_secrets
 from pets.session import SERVER, Context
 from pets.session.bodies import mark
+from pets.session.masks import add_mask, keystream
 from tests.attacks.aggregators import CASES
 from tests.attacks.support import FixedKeys, some_values
 
@@ -122,7 +122,7 @@ class Conspiracy:
         if self_seed is None or seeds is None:
             return None
         ring = Ring(self.spec.ring_bits)
-        total = ring.unpack([self.vectors[victim]], self.spec.size)[0].copy()
+        total = ring.unpack(self.vectors[victim], self.spec.size).copy()
         add_mask(total, self_seed, subtract=True)
         for peer, seed in seeds.items():
             add_mask(total, seed, subtract=self.places[victim] < self.places[peer])

@@ -115,7 +115,7 @@ def test_forged_consents():
         forged = {
             "zeros": bytes(layout.TAG * count),
             "its own key": b"".join(
-                hmac.digest(server.context.pair_key(n, "consent of site0"), b"", "sha256")[:16] for n in send
+                hmac.digest(server.context.pair_key(n, "consent"), b"", "sha256")[:16] for n in send
             ),
         }
         return {name: body + forged["zeros" if number % 2 else "its own key"] for number, name in enumerate(send)}
@@ -146,7 +146,11 @@ def test_bits_beyond_the_last_site(turn, bit):
 
 
 @pytest.mark.parametrize("turn", [RELAY, LIST, CONSENTS])
-@pytest.mark.parametrize("change", [lambda b: b"", lambda b: b[:-1], lambda b: b + b"\0", lambda b: b[:1]], ids=str)
+@pytest.mark.parametrize(
+    "change",
+    [lambda b: b"", lambda b: b[:-1], lambda b: b + b"\0", lambda b: b[:1]],
+    ids=["empty", "cut", "extended", "one byte"],
+)
 def test_bodies_of_the_wrong_length(turn, change):
     spec, story = lie(turn, lambda server, send: {name: change(body) for name, body in send.items()})
     nobody_unmasked(story)

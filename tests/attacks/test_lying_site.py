@@ -136,12 +136,13 @@ def test_a_dealer_of_wrong_shares_cannot_frame_their_bearer():
 
     def deal(party, body):
         place, context = party.place["site2"], party.context
-        cipher = ChaCha20Poly1305(context.pair_key("site2", f"shares of {LIAR}"))
+        cipher = ChaCha20Poly1305(context.pair_key("site2", "shares"))
+        nonce = party.place[LIAR].to_bytes(12, "little")
 
         def reseal(boxes):
             box = slice(place * layout.BOX, (place + 1) * layout.BOX)
-            shares = flip(0)(cipher.decrypt(bytes(12), boxes[box], None))
-            return boxes[: box.start] + cipher.encrypt(bytes(12), shares, None) + boxes[box.stop :]
+            shares = flip(0)(cipher.decrypt(nonce, boxes[box], None))
+            return boxes[: box.start] + cipher.encrypt(nonce, shares, None) + boxes[box.stop :]
 
         return part(boxes=reseal)(party, body)
 

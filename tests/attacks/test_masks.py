@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from pets.mpc.prg import add_mask
 from pets.session import SERVER
+from pets.session.masks import add_mask
 from pets.session.wire import HEADER, unpack
 from tests.attacks.aggregators import CASES
 from tests.attacks.support import Corrupted, Network, exact, fixed_keys, seeded, some_values

@@ -21,8 +21,8 @@ from pets.dp.auditing.confidence import at_least, at_most, mean_error
 
 Counts = NDArray[np.int64]
 
-_CAREFUL = 5.0
-"""Standard errors by which the choosing sample discounts what it has seen, so that no rare event wins by chance."""
+_CAREFUL, _CONFIDENT = 1.0, 3.5
+"""Standard errors to discount for the choice itself, so that no rare event wins by chance, and for the later bound."""
 
 _CLIPS = (1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0)
 """Candidates for the largest score."""
@@ -48,7 +48,9 @@ class Found:
     draws: int
 
 
-def epsilon_bound(chosen_on: tuple[Counts, Counts], tested_on: tuple[Counts, Counts], delta: float, alpha: float) -> Found:
+def epsilon_bound(
+    chosen_on: tuple[Counts, Counts], tested_on: tuple[Counts, Counts], delta: float, alpha: float
+) -> Found:
     """Return a lower bound of epsilon at `delta` for a pair of output laws, wrong with probability at most `alpha`.
 
     Parameters
@@ -60,7 +62,8 @@ def epsilon_bound(chosen_on: tuple[Counts, Counts], tested_on: tuple[Counts, Cou
     alpha
         One minus the confidence.
     """
-    orders = [(_best_event(*pair, delta), flip) for flip, pair in enumerate((chosen_on, chosen_on[::-1]))]
+    more = max(1.0, tested_on[0].sum() / chosen_on[0].sum())
+    orders = [(_best_event(*pair, delta, more), flip) for flip, pair in enumerate((chosen_on, chosen_on[::-1]))]
     (_, event), flip = max(orders, key=lambda found: found[0][0])
     first, second = tested_on[::-1] if flip else tested_on
     hits, misses = int(first[event].sum()), int(second[event].sum())
@@ -70,16 +73,28 @@ def epsilon_bound(chosen_on: tuple[Counts, Counts], tested_on: tuple[Counts, Cou
     return Found(max(value, 0.0), hits / int(first.sum()), misses / int(second.sum()), draws)
 
 
-def _best_event(first: Counts, second: Counts, delta: float) -> tuple[float, NDArray[np.intp]]:
-    """Return the outcomes, by falling likelihood ratio, that promise the best bound, and what they promise."""
-    order = np.argsort(-_log_ratio(first, second), kind="stable")
-    p, q = (np.cumsum(counts[order]) / counts.sum() for counts in (first, second))
-    n, m = int(first.sum()), int(second.sum())
-    surely = p - delta - _CAREFUL * np.sqrt(p * (1 - p) / n)
-    mostly = q + _CAREFUL * np.sqrt(np.maximum(q * (1 - q), 1 / m) / m)
-    promise = np.log(np.maximum(surely, 1e-300) / mostly)
+def _best_event(first: Counts, second: Counts, delta: float, more: float) -> tuple[float, NDArray[np.intp]]:
+    """Return the outcomes that promise the best bound, and what they promise.
+
+    Tried are the outcomes by falling likelihood ratio, and tails from either end: where the ratio is monotone, as for
+    one cell with symmetric noise, they are the same, without the scatter of single outcomes.
+    """
+    plain = np.arange(len(first))
+    orders = (np.argsort(-_log_ratio(first, second), kind="stable"), plain, plain[::-1])
+    found = [(_promises(first[order], second[order], delta, more), order) for order in orders]
+    promise, order = max(found, key=lambda pair: float(pair[0].max()))
     best = int(np.argmax(promise))
     return float(promise[best]), order[: best + 1]
+
+
+def _promises(first: Counts, second: Counts, delta: float, more: float) -> NDArray[np.float64]:
+    """Return the bound that the first 1, 2, ... outcomes will about give in a sample `more` times as large."""
+    n, m = int(first.sum()), int(second.sum())
+    p, q = np.cumsum(first) / n, np.cumsum(second) / m
+    care = _CAREFUL + _CONFIDENT / math.sqrt(more)
+    surely = p - delta - care * np.sqrt(p * (1 - p) / n)
+    mostly = q + care * np.sqrt(np.maximum(q * (1 - q), 1 / m) / m)
+    return np.asarray(np.log(np.maximum(surely, 1e-300) / mostly))
 
 
 def divergence_bound(chosen_on: tuple[Counts, Counts], tested_on: tuple[Counts, Counts], alpha: float) -> Found:

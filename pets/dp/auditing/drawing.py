@@ -48,9 +48,7 @@ def _pair(experiment: Experiment) -> tuple[Tally, Tally]:
     return experiment.first, experiment.second
 
 
-def _counts(
-    coder: Coder, mechanism: Mechanism, experiment: Experiment, tally: Tally, draws: int
-) -> NDArray[np.int64]:
+def _counts(coder: Coder, mechanism: Mechanism, experiment: Experiment, tally: Tally, draws: int) -> NDArray[np.int64]:
     total = np.zeros(coder.codes, dtype=np.int64)
     for lanes in _batches(mechanism, experiment, tally, draws):
         total += coder.count(lanes)

@@ -54,7 +54,8 @@ def in_lanes(unit: PrivacyUnit, distance: int, lanes: int) -> Experiment:
     rows = unit.max_rows * unit.max_sites * distance
     width = 1 if unit.neighbours == "add_remove" else 2
     cells = np.arange(lanes * width).reshape(lanes, width)
-    query = Count(by=["cell"]).bind(Domain(cell=[f"c{i}" for i in range(cells.size)], unit=unit))
+    domain = Domain(lane=[f"l{i}" for i in range(lanes)], side=["left", "right"][:width], unit=unit)
+    query = Count(by=["lane", "side"]).bind(domain)
     first, second = np.zeros((2, query.size), dtype=np.int64)
     second[cells[:, 0]] = rows
     if width == 2:
@@ -121,7 +122,9 @@ def _size(query: BoundQuery, change: NDArray[np.int64]) -> float:
     for block, sensitivity in zip(query.blocks, query.sensitivities, strict=True):
         part = change[start : start + block.size].astype(np.float64)
         start += block.size
-        total += float(np.abs(part).sum()) / max(sensitivity.l1, 1) + float(part @ part) / max(sensitivity.l2_squared, 1)
+        total += float(np.abs(part).sum()) / max(sensitivity.l1, 1) + float(part @ part) / max(
+            sensitivity.l2_squared, 1
+        )
     return total
 
 

@@ -8,7 +8,7 @@ or enclosed in certified intervals such as the sampler's own table.
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import combinations_with_replacement
@@ -29,6 +29,8 @@ _WIDEST = 1_000
 Interval = tuple[Fraction, Fraction]
 Change = tuple[int, ...]
 """By how much each cell that changes does so, in falling order of size; cells of a block are alike."""
+
+_Loss = Callable[[NoiseLaw, Change], Fraction | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,9 +175,6 @@ def _concentrated(law: NoiseLaw, change: Change) -> Fraction | None:
     if not isinstance(law, DiscreteGaussianLaw):
         return None
     return sum(shift**2 for shift in change) / (2 * law.sigma2)
-
-
-_Loss = type(_largest_loss)
 
 
 def epsilon_of_shift(law: NoiseLaw, shift: int, delta: Fraction) -> Fraction | None:

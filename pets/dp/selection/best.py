@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any, ClassVar
@@ -63,8 +63,8 @@ def flip(rate: Fraction, scores: NDArray[np.int64], source: RandomSource) -> int
 def lead(noisy: NDArray[np.int64], priority: NDArray[np.int64]) -> tuple[int, int]:
     """Return the winner, and how much less its noisy score could have been for it to win still.
 
-    Ties go to the lower `priority`, a random order drawn beforehand: for fixed noise of the others, the winner wins with
-    this lead at exactly one value of its own noise. A lead that took a tie for 0 on either side would lack that.
+    Ties go to the lower `priority`, a random order drawn beforehand: for fixed noise of the others, the winner wins
+    with this lead at exactly one value of its own noise. A lead that took a tie for 0 on either side would lack that.
     """
     winner = int(np.lexsort((priority, -noisy))[0])
     others = np.arange(len(noisy)) != winner
@@ -73,7 +73,10 @@ def lead(noisy: NDArray[np.int64], priority: NDArray[np.int64]) -> tuple[int, in
 
 
 def within(rival: Callable[[float], float], rate: Fraction, level: float) -> int:
-    """Return the smallest whole gap t at which ``rival(exp(-rate t))``, the chance of a worse choice, is small enough."""
+    """Return t such that a gap above t has a chance of at most 1 - level.
+
+    ``rival(exp(-rate t))`` is the chance of a gap of t or more.
+    """
     if isinstance(level, bool) or not isinstance(level, int | float) or not 0 < level < 1:
         raise InvalidArgument("level", "must be strictly between 0 and 1", "Give for example level=0.95.")
     allowed = (1 - level) * (1 - 1e-9)
@@ -104,10 +107,10 @@ class ExponentialMechanism(Selector):
 
     Guarantee
     ---------
-    Let d be the change of all scores between neighbours, under the relation of the domain's privacy unit. The weights of
-    two candidates change against each other by at most exp(epsilon (d_i - d_j) / spread) <= exp(epsilon): the
-    mechanism has *bounded range* epsilon, hence is epsilon-DP and epsilon²/8-zCDP. The spread is ``linf`` where all scores
-    move in one direction (monotone), else up to ``2 linf``.
+    Let d be the change of all scores between neighbours, under the relation of the domain's privacy unit. The weights
+    of two candidates change against each other by at most exp(epsilon (d_i - d_j) / spread) <= exp(epsilon): the
+    mechanism has *bounded range* epsilon, hence is epsilon-DP and epsilon²/8-zCDP. The spread is ``linf`` where all
+    scores move in one direction (monotone), else up to ``2 linf``.
 
     References
     ----------
@@ -149,8 +152,8 @@ class ExponentialMechanism(Selector):
 class PermuteAndFlip(Selector):
     """Go through the candidates in random order; take the first whose coin of bias exp(-epsilon gap / spread) accepts.
 
-    Never worse in expectation than the exponential mechanism at the same epsilon, up to twice as good, and optimal among
-    a wide class. It is report noisy max with exponential noise, drawn exactly.
+    Never worse in expectation than the exponential mechanism at the same epsilon, up to twice as good, and optimal
+    among a wide class. It is report noisy max with exponential noise, drawn exactly.
 
     Parameters
     ----------
@@ -160,15 +163,15 @@ class PermuteAndFlip(Selector):
     Guarantee
     ---------
     Pure epsilon-DP for the privacy unit and relation of the domain. As an argmax of scores plus independent exponential
-    noise of mean spread / epsilon it does not change if one number is added to all scores; so the change of the scores may
-    be taken to lie in [0, spread], where the tail of the noise of the winner grows by at most exp(epsilon). It has no
-    bounded range: its zero-concentrated price is that of any epsilon-DP mechanism, epsilon²/2.
+    noise of mean spread / epsilon it does not change if one number is added to all scores; so the change of the scores
+    may be taken to lie in [0, spread], where the tail of the noise of the winner grows by at most exp(epsilon). It has
+    no bounded range: its zero-concentrated price is that of any epsilon-DP mechanism, epsilon²/2.
 
     References
     ----------
     McKenna, Sheldon, *Permute-and-flip: a new mechanism for differentially private selection*, NeurIPS 2020, Theorem 1.
-    Ding, Kifer, Sayed Ghorban, Steinke, Wang, Xiao, Zhang, *The permute-and-flip mechanism is identical to report-noisy-max
-    with exponential noise*, 2021.
+    Ding, Kifer, Sayed Ghorban, Steinke, Wang, Xiao, Zhang, *The permute-and-flip mechanism is identical to
+    report-noisy-max with exponential noise*, 2021.
     """
 
     kind: ClassVar[str] = "permute_and_flip"
@@ -222,8 +225,8 @@ class ReportNoisyMax(Selector):
 
     Guarantee
     ---------
-    Pure epsilon-DP for the privacy unit and relation of the domain. Fix the noise of all others: (winner i, lead g) happens
-    at exactly one value of the noise of i, and between neighbours that value moves by at most the spread.
+    Pure epsilon-DP for the privacy unit and relation of the domain. Fix the noise of all others: (winner i, lead g)
+    happens at exactly one value of the noise of i, and between neighbours that value moves by at most the spread.
 
     References
     ----------
@@ -259,9 +262,15 @@ class ReportNoisyMax(Selector):
         return half_width(sum_of((law, 1, 2)), level if others == 1 else 1 - 2 * (1 - level) / others)
 
     def doubt(self, query: BoundQuery, ahead: int) -> float:
-        """Return how likely a lead of at least `ahead` is for a winner that is not the best, at most."""
+        """Return at most how likely a lead of `ahead` or more is for a winner with less than the best score."""
         law = self.law(query)
-        return min(1.0, (len(Candidates(query)) - 1) * (1 - sum_of((law, 1, 2)).cdf(ahead - 1)))
+        return min(1.0, (len(Candidates(query)) - 1) * (1 - sum_of((law, 1, 2)).cdf(ahead) + 1e-12))
+
+    def explain(self, query: BoundQuery, notes: Mapping[str, int]) -> str:
+        """Return how good the choice is, and how rare such a lead would be for a wrong winner."""
+        doubt = self.doubt(query, notes["lead"]) if "lead" in notes else 1.0
+        rare = f" A lead of {notes['lead']} or more comes to a worse candidate in at most {100 * doubt:.2g} of 100."
+        return super().explain(query, notes) + (rare if doubt < 1 else "")
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain data."""

@@ -1,7 +1,7 @@
 """What can be chosen, with how far one privacy unit can move the scores.
 
-A score is a cell of a declared tally, or follows from declared bins; no user function of rows exists. Two numbers decide
-what a choice costs. With d the change of all scores when one unit comes, goes or is exchanged:
+A score is a cell of a declared tally, or follows from declared bins; no user function of rows exists. Two numbers
+decide what a choice costs. With d the change of all scores when one unit comes, goes or is exchanged:
 
 * ``linf``, the largest abs(d_i);
 * ``spread``, the largest d_i - d_j. It is what counts when scores are only compared with each other, since adding one
@@ -89,7 +89,11 @@ class Candidates:
     def monotone(self) -> bool:
         """Whether one unit can only move all scores in one direction."""
         one_way = all(block.lower >= 0 or block.upper <= 0 for block in self.query.blocks)
-        return self.query.domain.unit.neighbours == "add_remove" and one_way and len({b.lower < 0 for b in self.query.blocks}) == 1
+        return (
+            self.query.domain.unit.neighbours == "add_remove"
+            and one_way
+            and len({b.lower < 0 for b in self.query.blocks}) == 1
+        )
 
     def scores(self, total: Tally) -> NDArray[np.int64]:
         """Return the scores of all candidates, in order. Confidential.

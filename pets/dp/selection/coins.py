@@ -1,18 +1,18 @@
 """Exact random choices that selection needs: coins of bias exp(-rate gap) in bulk, and uniform indices.
 
-A gap is a whole number: how far a candidate's score lies below the best. A coin is decided in double precision where that
-is certain, and exactly otherwise, so that its bias is exp(-rate gap) and not a float near it.
+A gap is a whole number: how far a candidate's score lies below the best. A coin is decided in double precision where
+that is certain, and exactly otherwise, so that its bias is exp(-rate gap) and not a float near it.
 
 *Error bound.* Write the gap in base 256; exp(-rate gap) is the product of one table entry per digit. An entry is a
-double within 2**-52 of the truth (certified integer bounds of 64 bits, rounded once), all entries are at most 1, and so the
-product of at most 8 of them in IEEE doubles is within 8 * 2**-52 + 7 * 2**-53 < 2**-48. A coin compares it with 52
-random bits, exact in a double. With a slack of 2**-46 every clear decision is the one that infinitely many bits would have
-given; the rest, about one coin in 2**45, goes to :func:`pets.dp.samplers.coin.toss_exactly`.
+double within 2**-52 of the truth (certified integer bounds of 64 bits, rounded once), all entries are at most 1, and
+so the product of at most 8 of them in IEEE doubles is within 8 * 2**-52 + 7 * 2**-53 < 2**-48. A coin compares it with
+52 random bits, exact in a double. With a slack of 2**-46 every clear decision is the one that infinitely many bits
+would have given; the rest, about one coin in 2**45, goes to :func:`pets.dp.samplers.coin.toss_exactly`.
 
 References
 ----------
-C. Ilvento, *Implementing the exponential mechanism with base-2 differential privacy*, CCS 2020: how weights in floats break
-the guarantee (rounding, underflow of the far candidates, inexact normalisation). There is no normalisation here.
+C. Ilvento, *Implementing the exponential mechanism with base-2 differential privacy*, CCS 2020: how weights in floats
+break the guarantee (rounding, underflow of the far candidates, inexact normalisation). There is no normalisation here.
 """
 
 from __future__ import annotations

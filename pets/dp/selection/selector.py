@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -61,8 +61,8 @@ class Selector(ABC):
         """Return the confidential scores of all candidates."""
         return Candidates(query).scores(total)
 
-    def explain(self, query: BoundQuery) -> str:
-        """Return in a plain sentence how good the choice will be."""
+    def explain(self, query: BoundQuery, notes: Mapping[str, int]) -> str:
+        """Return in a plain sentence how good a choice with these published notes is."""
         return (
             f"In 95 of 100 publications the score of what is chosen is at most {self.shortfall(query)} below the best."
         )
@@ -119,7 +119,7 @@ class Selected:
 
     def explain(self) -> tuple[str, ...]:
         """Return what is promised, and how certain the choice is, in plain sentences."""
-        return (self.guarantee.explain(), self.mechanism.explain(self.query))
+        return (self.guarantee.explain(), self.mechanism.explain(self.query, self.notes))
 
     def to_json(self) -> str:
         """Return the choice as a JSON document that can be read alone."""
@@ -152,8 +152,7 @@ class Selected:
         if format_ != "pets-selection" or not all(type(number) is int for number in numbers):
             raise ConfigError("document", "is no selection", "Give what to_json() returned.")
         mechanism = build(SELECTORS, settings, "mechanism")
-        assert isinstance(mechanism, Selector)
-        selected = cls(BoundQuery.from_dicts(query, domain), mechanism, tuple(chosen), notes)
+        selected = cls(BoundQuery.from_dicts(query, domain), cast("Selector", mechanism), tuple(chosen), notes)
         _ = selected.labels, selected.guarantee
         return selected
 
@@ -162,23 +161,29 @@ class Selected:
 class Cost:
     """What a choice may cost: pure epsilon, or rho of zero-concentrated privacy, at the chooser's option.
 
-    Raises
-    ------
-    InvalidArgument
-        Not exactly one of the two is given, or it is not above 0.
+    Parameters
+    ----------
+    amount
+        Above 0.
+    pure
+        Whether it is an epsilon.
     """
 
-    epsilon: Fraction | None
-    rho: Fraction | None
+    amount: Fraction
+    pure: bool
 
     @classmethod
     def of(cls, epsilon: Number | None, rho: Number | None) -> Cost:
-        """Return the cost as exact numbers."""
+        """Return the cost, of which exactly one is given.
+
+        Raises
+        ------
+        InvalidArgument
+            None or both are given, or the one is not above 0.
+        """
         if (epsilon is None) == (rho is None):
             raise InvalidArgument("epsilon", "or rho must be given, and not both")
-        if rho is not None:
-            return cls(None, positive(rho, "rho"))
-        return cls(positive(epsilon, "epsilon"), None)
+        return cls(positive(rho, "rho"), False) if epsilon is None else cls(positive(epsilon, "epsilon"), True)
 
     def bounded_range(self, times: int) -> Fraction:
         """Return the epsilon of each of `times` exponential mechanisms that together cost no more than this.
@@ -186,20 +191,16 @@ class Cost:
         Pure losses add up. Concentrated: an exponential mechanism of epsilon is epsilon²/8-zCDP (Cesar and Rogers
         2021, Lemma 3.2), and these add up too, also when each choice depends on the ones before.
         """
-        if self.epsilon is not None:
-            return self.epsilon / times
-        assert self.rho is not None
-        square = 8 * self.rho / times
+        if self.pure:
+            return self.amount / times
+        square = 8 * self.amount / times
         return square / isqrt_up(square)  # rational, and not above the root
 
     def guarantee(self, query: BoundQuery) -> PureDP | ZeroConcentratedDP:
         """Return it as a guarantee for the privacy unit of the query's domain."""
-        if self.epsilon is not None:
-            return PureDP(self.epsilon, unit=query.domain.unit)
-        assert self.rho is not None
-        return ZeroConcentratedDP(self.rho, unit=query.domain.unit)
+        kind = PureDP if self.pure else ZeroConcentratedDP
+        return kind(self.amount, unit=query.domain.unit)
 
     def to_dict(self) -> dict[str, str]:
         """Return plain data."""
-        found = {"epsilon": self.epsilon, "rho": self.rho}
-        return {name: as_text(value) for name, value in found.items() if value is not None}
+        return {"epsilon" if self.pure else "rho": as_text(self.amount)}

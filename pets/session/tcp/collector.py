@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -93,6 +94,7 @@ class Collector:
         self._hub = Hub(say)
         self._gathering = Gathering(self._hub, store, self.others, aggregator.keyed, contract.deadline)
         self._live: set[str] = set()
+        self._invited: Counter[str] = Counter()
         self._mailbox = Mailbox()
         self._step = Step()
 
@@ -217,6 +219,9 @@ class Collector:
         """Tell a party that is ready how far the session is; or that it is too late."""
         if name not in self.others:
             return
+        if self._invited[name] == self._hub.visits[name]:
+            raise MessageRejected("asks again where the session stands")
+        self._invited[name] = self._hub.visits[name]
         if name in session.dropped:
             self._hub.tell_end(name, self._late)
         elif not self._gathering.fits(name):
@@ -230,6 +235,8 @@ class Collector:
 
     def _resume(self, session: Session, event: Event) -> None:
         """Send a party all that it lacks."""
+        if event.name in self._live or self._invited[event.name] != self._hub.visits[event.name]:
+            raise MessageRejected("asks for messages again")
         (held,) = positions.unpack(event.body, len(self.parties), 1)
         mine = [message.body for message in session.sent if message.recipient == event.name]
         for by, count in zip(self.parties, held, strict=True):

@@ -19,6 +19,9 @@ REJECTIONS = 20
 _WAITING = 16
 """Frames read but not yet handled; more stay in the senders' buffers."""
 
+_GRACE = 1.0
+"""Seconds for what had arrived when the time was over; a party that never ends sending cannot stop the clock."""
+
 
 @dataclass(frozen=True)
 class Event:
@@ -46,6 +49,8 @@ class Hub:
         Parties that have been ready at least once.
     stopped
         Parties that gave up, or are not listened to any more.
+    visits
+        How often each party has connected.
     """
 
     def __init__(self, say: Callable[[str], None]) -> None:
@@ -53,6 +58,7 @@ class Hub:
         self.ready: dict[str, bytes] = {}
         self.came: set[str] = set()
         self.stopped: set[str] = set()
+        self.visits: Counter[str] = Counter()
         self._told: set[str] = set()
         self._links: dict[str, Link] = {}
         self._events: asyncio.Queue[Event] = asyncio.Queue(_WAITING)
@@ -68,6 +74,7 @@ class Hub:
         if before is not None:
             before.close()
         self._links[name] = link
+        self.visits[name] += 1
         self.ready.pop(name, None)
         self._told.discard(name)
         task = asyncio.create_task(self._listen(name, link))
@@ -98,7 +105,7 @@ class Hub:
 
     async def next(self, until: float) -> Event | None:
         """Return the next event of a connection that is still the party's, or None when the time is over."""
-        while True:
+        while time.monotonic() < until + _GRACE:
             try:
                 async with asyncio.timeout(max(until - time.monotonic(), 0)):
                     event = await self._events.get()
@@ -116,6 +123,7 @@ class Hub:
                 self.ready[event.name] = event.body
                 self.stopped.discard(event.name)
             return event
+        return None
 
     def blame(self, name: str, error: MessageRejected) -> None:
         """Report what is no message; a party of which too much comes is not listened to any more."""

@@ -43,21 +43,24 @@ _REJECTIONS = 20
 """Messages that are not authentic before the connection is given up: somebody else speaks on it."""
 
 
-async def ask(address: tuple[str, int], store: Store, patience: float) -> Contract:
-    """Return what the collector at `address` asks; waits until it listens.
+async def ask(address: tuple[str, int], store: Store, patience: float, say: Callable[[str], None]) -> Contract:
+    """Return what the collector at `address` asks; waits until it listens, and says why.
 
     Raises
     ------
     NotConnected
         It could not be reached within `patience` seconds.
     """
-    until, wait = time.monotonic() + patience, FIRST_WAIT
+    until, wait, trouble = time.monotonic() + patience, FIRST_WAIT, ""
     while True:
         try:
             contract, link = await dial(address, store.identity, store.roster[SERVER], joins=False, limit=LIMIT)
         except (NotConnected, MessageRejected) as error:
             if time.monotonic() + wait > until:
                 raise NotConnected(f"{error} (tried for {patience:.0f} seconds).") from None
+            if str(error) != trouble:
+                trouble = str(error)
+                say(f"{trouble}; trying again for {patience:.0f} seconds")
             await asyncio.sleep(wait)
             wait = min(2 * wait, LONGEST_WAIT)
         else:

@@ -156,7 +156,7 @@ class Study:
         store = self.store(name)
 
         async def work():
-            contract = await ask(self.address, store, self.patience)
+            contract = await ask(self.address, store, self.patience, lambda text: None)
             brings = VALUES.get(name) if values is None else values
             contribute = (lambda: brings) if name in self.sites else None
             party = Member(

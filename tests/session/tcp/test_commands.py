@@ -65,7 +65,8 @@ class Federation:
 
     def run(self, name, *arguments, stdin=subprocess.DEVNULL):
         self.running[name] = subprocess.Popen(
-            [*PETS, *arguments], cwd=self.folder, stdin=stdin, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+            [*PETS, *arguments],
+            cwd=self.folder, stdin=stdin, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
             env={**os.environ, "PYTHONPATH": str(Path.cwd()), "COLUMNS": "200"},
         )  # fmt: skip
         return self.running[name]

@@ -162,8 +162,9 @@ def door(identities):
 
 
 async def read_to_the_end(reader):
-    while True:
-        await frames.read(reader, 2**20)
+    async with asyncio.timeout(5):
+        while True:
+            await frames.read(reader, 2**20)
 
 
 def greet(make):

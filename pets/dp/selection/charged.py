@@ -1,0 +1,114 @@
+"""Charge first, then choose: the order that a pipeline keeps for tables, for choices and other results."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from pets.config import digest
+from pets.dp.selection.selector import Selected, Selector
+from pets.errors import InvalidArgument, UnrecordedReleaseWarning
+from pets.guarantee import DPGuarantee
+from pets.ledger import Ledger
+from pets.privacy_unit import PrivacyUnit
+from pets.query import BoundQuery
+from pets.tally import Tally
+
+
+def answered_once(
+    ledger: Ledger | None,
+    facts: Mapping[str, Any],
+    cost: Callable[[], DPGuarantee],
+    draw: Callable[[], str],
+    *,
+    unit: PrivacyUnit,
+    dataset: str,
+    note: str,
+) -> str:
+    """Return the one answer to a request: the stored one, or a fresh one that was charged before it was drawn.
+
+    Parameters
+    ----------
+    ledger
+        Where the cost is recorded. Without one a warning is given.
+    facts
+        Everything public that defines the request; its digest is the request's identity.
+    cost
+        What the answer promises. Called before `draw`.
+    draw
+        Makes the answer, as text, from confidential data.
+    unit, dataset
+        The account.
+    note
+        Words for the reader of the ledger.
+
+    Raises
+    ------
+    BudgetExceeded
+        The ledger refused; nothing was charged or drawn.
+    """
+    if not isinstance(dataset, str) or not dataset:
+        raise InvalidArgument("dataset", "must be a non-empty name")
+    if ledger is None:
+        cost()
+        warnings.warn(
+            "this release was not recorded in a ledger, so its cost can be forgotten. "
+            "Give ledger=pets.Ledger('budget.sqlite', limit=...).",
+            UnrecordedReleaseWarning,
+            stacklevel=3,
+        )
+        return draw()
+    request, account = digest({**facts, "dataset": dataset}), str(unit)
+    stored = ledger.answer(request, dataset=dataset, unit=account)
+    if stored is None:
+        ledger.charge(cost(), note=note, request=request, dataset=dataset, unit=account)
+        stored = ledger.store_answer(request, draw(), dataset=dataset, unit=account)
+    return stored
+
+
+def select(
+    mechanism: Selector,
+    total: Tally,
+    query: BoundQuery,
+    *,
+    ledger: Ledger | None = None,
+    dataset: str = "default",
+    repeat: str = "",
+) -> Selected:
+    """Charge the ledger, choose, store the choice and return it.
+
+    Parameters
+    ----------
+    mechanism
+        How to choose, e.g. ``PermuteAndFlip(epsilon=1)``.
+    total
+        The confidential tally of `query`: of one site, a sum of several, or the total of a secure sum.
+    query
+        The question, bound to its domain.
+    ledger
+        Where the cost is recorded before anything is drawn. Without one a warning is given.
+    dataset
+        Name of the data for the ledger; a new snapshot needs a new name.
+    repeat
+        The same request is answered once and then from the ledger; give another text for a fresh draw, charged again.
+
+    Raises
+    ------
+    PairingRefused, InvalidArgument, IncompatibleTallies
+        The parts do not belong together; nothing was charged.
+    BudgetExceeded
+        The ledger refused; nothing was charged or drawn.
+    """
+    if not isinstance(mechanism, Selector):
+        raise InvalidArgument(
+            "mechanism", "must be a selection mechanism", "Give for example PermuteAndFlip(epsilon=1)."
+        )
+    mechanism.guarantee(query)
+    mechanism.scores(total, query)
+    facts = {"selection": mechanism.to_dict(), "question": query.signature, "repeat": repeat}
+    text = answered_once(
+        ledger, facts, lambda: mechanism.guarantee(query), lambda: mechanism.release(total, query).to_json(),
+        unit=query.domain.unit, dataset=dataset, note=f"{query.query.kind}, {type(mechanism).__name__}",
+    )  # fmt: skip
+    return Selected.from_json(text)

@@ -1,0 +1,173 @@
+"""Private tuning: run several candidate releases a random number of times, publish only the best."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from typing import Literal
+
+from pets.csprng import RandomSource, secure_random
+from pets.dp.selection.charged import answered_once
+from pets.dp.selection.coins import uniform
+from pets.errors import InvalidArgument, PairingRefused
+from pets.exact import Number, as_text, exact
+from pets.guarantee import PureDP
+from pets.ledger import Ledger
+from pets.query import BoundQuery
+from pets.release import Release
+from pets.roles import Mechanism
+from pets.tally import Tally
+
+Runs = Literal["logarithmic", "geometric"]
+PRICE: dict[str, int] = {"logarithmic": 2, "geometric": 3}
+"""How many times a single run's epsilon the best of a random number of runs costs: 2 + eta."""
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """One way to answer: a mechanism of pure differential privacy with its question and confidential tally."""
+
+    mechanism: Mechanism
+    query: BoundQuery
+    total: Tally
+
+
+@dataclass(frozen=True, init=False)
+class PrivateTuning:
+    """Publish the best of K runs, each of a candidate drawn at random, where K is random too.
+
+    A fixed number of runs would cost that many times epsilon; a random one costs 2 or 3 epsilon, however many there
+    are. Only the winner and its score are published: not the others, and not K.
+
+    Parameters
+    ----------
+    stop
+        The chance gamma that any run is the last, strictly between 0 and 1: small means many runs, at the same price.
+    runs
+        ``'logarithmic'``, P(K = k) proportional to (1 - stop)^k / k, costs 2 epsilon. ``'geometric'``,
+        P(K = k) = stop (1 - stop)^(k - 1), costs 3 epsilon and has more runs at the same `stop`.
+
+    Raises
+    ------
+    InvalidArgument
+        An argument is out of range.
+
+    Guarantee
+    ---------
+    (2 + eta) epsilon-DP, where epsilon is the largest of the candidates' pure losses, for one privacy unit and
+    relation; eta is 0 for the logarithmic and 1 for the geometric law, the truncated negative binomial laws of these
+    shapes. The score is a function of a release, which is public; it never sees a row or a tally.
+
+    References
+    ----------
+    Liu, Talwar, *Private selection from private candidates*, STOC 2019, Theorem 3.2. Papernot, Steinke, *Hyperparameter
+    tuning with Rényi differential privacy*, ICLR 2022, Corollary 3.
+    """
+
+    stop: Fraction
+    runs: Runs
+
+    def __init__(self, stop: Number, runs: Runs = "logarithmic") -> None:
+        chance = exact(stop, "stop")
+        if not Fraction(1, 10**6) <= chance < 1:
+            raise InvalidArgument("stop", "must be at least 0.000001 and below 1")
+        if runs not in PRICE:
+            raise InvalidArgument("runs", "must be 'logarithmic' or 'geometric'")
+        object.__setattr__(self, "stop", chance)
+        object.__setattr__(self, "runs", runs)
+
+    def guarantee(self, candidates: Sequence[Candidate]) -> PureDP:
+        """Return (2 + eta) times the largest epsilon of the candidates.
+
+        Raises
+        ------
+        PairingRefused
+            A candidate has no pure guarantee, or they protect different units.
+        """
+        promises = [candidate.mechanism.guarantee(candidate.query) for candidate in candidates]
+        if not promises:
+            raise InvalidArgument("candidates", "is empty", "Give at least one Candidate.")
+        pure = [promise for promise in promises if isinstance(promise, PureDP)]
+        if len(pure) < len(promises):
+            raise PairingRefused("private tuning needs candidates of pure differential privacy.")
+        units = {candidate.query.domain.unit for candidate in candidates}
+        if len(units) > 1:
+            raise PairingRefused("the candidates protect different privacy units.")
+        return PureDP(PRICE[self.runs] * max(promise.epsilon for promise in pure), unit=units.pop())
+
+    def expected_runs(self) -> float:
+        """Return the mean of K, which is public."""
+        from math import log
+
+        stop = float(self.stop)
+        return 1 / stop if self.runs == "geometric" else (1 - stop) / stop / -log(stop)
+
+    def number(self, source: RandomSource) -> int:
+        """Return an exact draw of K: a geometric one, accepted with chance 1 / k for the logarithmic law."""
+        while True:
+            k = 1
+            while not _bernoulli(self.stop, source):
+                k += 1
+            if self.runs == "geometric" or _bernoulli(Fraction(1, k), source):
+                return k
+
+    def run(
+        self,
+        candidates: Sequence[Candidate],
+        score: Callable[[Release], Number],
+        *,
+        name: str,
+        ledger: Ledger | None = None,
+        dataset: str = "default",
+    ) -> Release:
+        """Charge the ledger, run, store the best release and return it.
+
+        Parameters
+        ----------
+        candidates
+            Ways to answer, declared in public.
+        score
+            A public function of a release; larger is better. Ties go to the earlier run.
+        name
+            Identity of the score: with the candidates it makes the identity of the request.
+        ledger, dataset
+            As for :func:`~pets.dp.selection.charged.select`.
+
+        Raises
+        ------
+        PairingRefused, InvalidArgument, IncompatibleTallies
+            The candidates cannot be tuned together; nothing was charged.
+        BudgetExceeded
+            The ledger refused; nothing was charged or drawn.
+        """
+        if not isinstance(name, str) or not name:
+            raise InvalidArgument("name", "must say what the score is")
+        cost = self.guarantee(candidates)
+        for candidate in candidates:
+            candidate.query.check(candidate.total)
+        facts = {
+            "tuning": {"stop": as_text(self.stop), "runs": self.runs, "score": name},
+            "candidates": [[c.mechanism.to_dict(), c.query.signature] for c in candidates],
+        }
+        text = answered_once(
+            ledger, facts, lambda: cost, lambda: self._best(candidates, score, cost, secure_random()).to_json(),
+            unit=candidates[0].query.domain.unit, dataset=dataset, note=f"best of {len(candidates)} candidates",
+        )  # fmt: skip
+        return Release.from_json(text)
+
+    def _best(
+        self, candidates: Sequence[Candidate], score: Callable[[Release], Number], cost: PureDP, source: RandomSource
+    ) -> Release:
+        tried = [candidates[int(i)] for i in uniform(len(candidates), self.number(source), source)]
+        releases = [candidate.mechanism.release(candidate.total, candidate.query) for candidate in tried]
+        winner = max(releases, key=lambda release: exact(score(release), "score"))
+        return replace(winner, guarantees=(cost,))
+
+
+def _bernoulli(chance: Fraction, source: RandomSource) -> bool:
+    """Return true with probability exactly `chance`."""
+    bits = (chance.denominator - 1).bit_length()
+    while (drawn := source.bits(bits)) >= chance.denominator:
+        pass
+    return drawn < chance.numerator

@@ -1,0 +1,29 @@
+"""Survival and time to event from event tables: curves, means, medians and tests that include the noise.
+
+The path from a table of counts to an estimate: :mod:`~pets.epi.survival.counts` reads what was released,
+:mod:`~pets.epi.survival.fit` makes it a table that people could have, :mod:`~pets.epi.survival.functionals` turns its
+hazards into estimates, :mod:`~pets.epi.survival.delta` finds their variance, by sampling and by noise.
+"""
+
+from __future__ import annotations
+
+from pets.epi.survival.counts import EventCounts
+from pets.epi.survival.curves import Curve, Curves
+from pets.epi.survival.estimators import cumulative_incidence, kaplan_meier, nelson_aalen
+from pets.epi.survival.log_rank import LogRank, log_rank
+from pets.epi.survival.summaries import Duration, median_survival, restricted_mean, survival_quantile
+
+__all__ = [
+    "Curve",
+    "Curves",
+    "Duration",
+    "EventCounts",
+    "LogRank",
+    "cumulative_incidence",
+    "kaplan_meier",
+    "log_rank",
+    "median_survival",
+    "nelson_aalen",
+    "restricted_mean",
+    "survival_quantile",
+]
