@@ -34,8 +34,8 @@ State = Annotated[
     typer.Option(
         "--state",
         metavar="DIR",
-        help="Folder of this party alone, made if missing: pair keys and, while a session runs, its sealed journal. Keep "
-        "it between sessions, leave it out of backups.",
+        help="Folder of this party alone, made if missing: pair keys and, while a session runs, its sealed journal. "
+        "Keep it between sessions, leave it out of backups.",
     ),
 ]
 PassphraseFile = Annotated[
@@ -64,7 +64,7 @@ def collect(
     deadline: Annotated[
         float,
         typer.Option(
-            help="Seconds for each stage, at the first one with the time to read the rows; who is later has dropped out.",
+            help="Seconds for each stage, in the first one also to read the rows; who is later has dropped out.",
             min=0.1,
         ),
     ] = 60.0,

@@ -84,8 +84,8 @@ class Release:
     query
         The question with its domain and privacy unit.
     parts
-        What was measured (:class:`~pets.query.Measured`) or reconstructed (:class:`~pets.query.Estimated`), one part per
-        block of the tally. Holds only what may be published; a hidden cell's count is not in it.
+        What was measured (:class:`~pets.query.Measured`) or reconstructed (:class:`~pets.query.Estimated`), one part
+        per block of the tally. Holds only what may be published; a hidden cell's count is not in it.
     guarantees
         What is promised, output privacy first.
     provenance

@@ -26,7 +26,8 @@ def lowest(requirements: list[str]) -> list[str]:
 def main() -> int:
     """Install and test; return pytest's exit code."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
-    bounds = lowest(project["project"]["dependencies"] + project["project"]["optional-dependencies"]["opendp"])
+    extras = project["project"]["optional-dependencies"]
+    bounds = lowest(project["project"]["dependencies"] + extras["opendp"] + extras["he"])
     print("Oldest allowed:", *bounds)
     with tempfile.TemporaryDirectory() as folder:
         constraints = Path(folder, "constraints.txt")

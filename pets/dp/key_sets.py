@@ -279,11 +279,8 @@ class KeyRelease:
 
     def explain(self) -> tuple[str, ...]:
         """Return what is promised, and what is not shown, in plain sentences."""
-        return (
-            self.guarantee.explain(),
-            f"Keys with a noisy count of {self.threshold} or more are shown; of those that {self.shown_from()} units have, "
-            "95 in 100.",
-        )
+        often = f"of those that {self.shown_from()} units have, 95 in 100"
+        return (self.guarantee.explain(), f"Keys with a noisy count of {self.threshold} or more are shown; {often}.")
 
     def to_json(self) -> str:
         """Return the release as a JSON document."""

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pets.error_model import ErrorModel
-from pets.errors import InvalidArgument, MessageRejected
+from pets.errors import InvalidArgument
 from pets.guarantee import InputPrivacy
 from pets.he.arithmetic import Words
 from pets.he.bfv_kernel import blinded, draw_blind, encrypt_vector, open_coefficients, unblind
@@ -85,7 +85,7 @@ class BFV:
         return InputPrivacy(
             "BFV homomorphic encryption under the key of one key holder",
             ("the collecting server", "the key holder", "the other sites", "an eavesdropper, also a later quantum one"),
-            "the key holder and the server do not pool what they hold, and ring-LWE, AES-256 and the key agreement hold",
+            "key holder and server do not pool what they hold, and ring-LWE, AES-256 and the key agreement hold",
         )
 
     def error(self, query: BoundQuery) -> ErrorModel:

@@ -13,7 +13,7 @@ from pets.errors import InvalidArgument, MessageRejected, PairingRefused
 from pets.guarantee import InputPrivacy
 from pets.he.arithmetic import Words
 from pets.he.bfv import check_settings, make_party, shared_table
-from pets.he.bits import pack, packed_bytes, unpack
+from pets.he.bits import pack, unpack
 from pets.he.ckks_kernel import encrypt_steps, open_steps
 from pets.he.contract import parameters_for
 from pets.he.key_holding import STAGES, Terms
@@ -91,7 +91,7 @@ class CKKS:
         return InputPrivacy(
             "CKKS homomorphic encryption under the key of one key holder",
             ("the collecting server", "the key holder", "the other sites", "an eavesdropper, also a later quantum one"),
-            "the key holder and the server do not pool what they hold, and ring-LWE, AES-256 and the key agreement hold",
+            "key holder and server do not pool what they hold, and ring-LWE, AES-256 and the key agreement hold",
         )
 
     def error(self, query: BoundQuery) -> ErrorModel:

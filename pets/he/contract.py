@@ -1,4 +1,4 @@
-"""From the contract of a session to what is encrypted: the range of values, centred, and the parameters that hold it."""
+"""From the contract of a session to what is encrypted: centred values, and the parameters that hold their totals."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ _chosen = lru_cache(maxsize=64)(choose_parameters)
 
 
 def centred(spec: Spec, site: str, values: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return what a site encrypts: its values about the middle of their range, which saves a bit where none is negative.
+    """Return what a site encrypts: its values about the middle of their range, which saves a bit for counts.
 
     Never empty, since a ciphertext holds at least one value.
     """

@@ -2,11 +2,11 @@
 
 Two kinds of masks, both from keys that only two sites share:
 
-* on what is encrypted, modulo t. They cancel in the sum over all sites and nowhere else, so that nothing is learnt from opening
-  anything but that sum, whatever the server asks for and whoever answers.
-* on the partial decryptions, modulo q. Their seeds follow from the very sum that a site was asked to open. They cancel if all
-  sites were asked to open the same one; else every partial decryption is uniformly random. So no site needs to ask the
-  others what they were told, and nobody sees a partial decryption, only the sum of all.
+* on what is encrypted, modulo t. They cancel in the sum over all sites and nowhere else, so that nothing is learnt from
+  opening anything but that sum, whatever the server asks for and whoever answers.
+* on the partial decryptions, modulo q. Their seeds follow from the very sum that a site was asked to open. They cancel
+  if all sites were asked to open the same one; else every partial decryption is uniformly random. So no site needs to
+  ask the others what they were told, and nobody sees a partial decryption, only the sum of all.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ from __future__ import annotations
 import hashlib
 import hmac
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray

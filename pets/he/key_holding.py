@@ -129,7 +129,8 @@ def _opened(context: Context, terms: Terms, secret: SecretKey, key_id: bytes, re
         raise context.abort("the server did not ask in time")
     sites, body = context.spec.sites, request[SERVER]
     split = bits_size(len(sites))
-    chosen = marked(*cut(body[:split], split), sites)
+    (bits,) = cut(body[:split], split)
+    chosen = marked(bits, sites)
     if len(chosen) < terms.least:
         raise context.too_few(f"the server asks for {len(chosen)} sites, and {terms.least} are needed")
     total = read_ciphertext(terms.parameters, body[split:], key_id)

@@ -29,7 +29,8 @@ class StreamRandom:
 
     def fill(self, buffer: WritableBuffer) -> None:
         """Overwrite `buffer` with the next bytes."""
-        view = memoryview(buffer).cast("B")
+        contiguous: Any = buffer  # an array is a buffer, though the type checker does not know
+        view = memoryview(contiguous).cast("B")
         for start in range(0, len(view), _BLOCK):
             part = view[start : start + _BLOCK]
             part[:] = self._stream(len(part))

@@ -35,7 +35,7 @@ class ThresholdBFV:
     ----------
     flooding_bits
         Bits by which the noise that each site adds to its partial decryption exceeds the noise that it hides. More
-        make larger messages.
+        make larger messages: 30 bits, half as much again. They hide the key, on which no table depends (see below).
     min_sites
         Fewest sites that a sum may be over. Three or more, or two when noise is inside the sum.
 
@@ -47,10 +47,12 @@ class ThresholdBFV:
     Guarantee
     ---------
     The server, with all sites but two or more, learns the total of those and nothing else of their tables, even if it
-    lies: a mask between every two sites leaves uniformly random numbers of anything but the sum over all. Besides the
-    total it sees the noise of the ciphertexts, which depends on the key, under the flooding: over a whole session with
-    N values that is within 2**-(flooding_bits - log2(N) + 1) of seeing nothing, in statistical distance. The key serves
-    once. A site that lies can make the total wrong. Computational: ring-LWE at 128 bits, AES-256.
+    lies: a mask between every two sites, uniform modulo the plaintext modulus, cancels in the sum over all sites and
+    nowhere else. With these masks all that the server sees depends on the tables through that total alone, even if it
+    knew the key. Besides the total it sees the noise of the sum, which depends on the key but, for the same reason,
+    says nothing of the tables; flooding hides it up to a statistical distance of N / 2**(flooding_bits + 1) for N
+    values, which for few bits is no promise. A key serves one session and opens one sum. A site that lies can make the
+    total wrong. Computational: AES-256 as a pseudorandom generator, and for the encryption itself ring-LWE at 128 bits.
 
     References
     ----------
@@ -61,7 +63,7 @@ class ThresholdBFV:
     kind: ClassVar[str] = "threshold_bfv"
     keyed: ClassVar[bool] = True
     stages: ClassVar[tuple[str, ...]] = STAGES
-    flooding_bits: int = 40
+    flooding_bits: int = 8
     min_sites: int = 3
 
     def __post_init__(self) -> None:

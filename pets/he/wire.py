@@ -135,9 +135,10 @@ def unpack_residues(parameters: Parameters, packed: memoryview, *counts: int) ->
 
 
 def longest_message(parameters: Parameters) -> int:
-    """Return the most bytes that a key, a ciphertext or a partial decryption takes."""
+    """Return the most bytes that a key, a share of one, a ciphertext or a partial decryption takes."""
     residues = len(parameters.primes) * (parameters.used + parameters.polynomials * parameters.dimension)
-    return OVERHEAD_BYTES + packed_bytes(residues, parameters.primes[0].bit_length()) + 64
+    packed = OVERHEAD_BYTES + packed_bytes(residues, parameters.primes[0].bit_length()) + 64
+    return max(packed, key_share_bytes(parameters))
 
 
 def key_share_bytes(parameters: Parameters) -> int:

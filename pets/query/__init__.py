@@ -20,8 +20,8 @@ from pets.query.sensitivity import Sensitivity
 from pets.query.sums import Mean, Sum, Variance
 
 __all__ = [
-    "QUERIES", "Axis", "Block", "BoundQuery", "Columns", "Count", "Estimated", "EventTable", "Histogram", "Marginals", "Mean",
-    "Measured", "Part", "Quantiles", "Query", "Sensitivity", "Sum", "Variance", "query_from_dict",
+    "QUERIES", "Axis", "Block", "BoundQuery", "Columns", "Count", "Estimated", "EventTable", "Histogram", "Marginals",
+    "Mean", "Measured", "Part", "Quantiles", "Query", "Sensitivity", "Sum", "Variance", "query_from_dict",
 ]  # fmt: skip
 
 QUERIES: Final[Mapping[str, type[Query]]] = {

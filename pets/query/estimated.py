@@ -1,4 +1,4 @@
-"""One table as it may be published when it was reconstructed from noisy components, rather than measured cell by cell."""
+"""One table as it may be published when it was put together from noisy components, not measured cell by cell."""
 
 from __future__ import annotations
 

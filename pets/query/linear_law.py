@@ -27,8 +27,8 @@ Term = tuple[NoiseLaw, Fraction, int]
 class LinearLaw:
     """Law of ``sum(weight * Z_i)`` over independent symmetric integer noises.
 
-    The values lie on the lattice of the weights' greatest common divisor, `step`. Where the lattice is coarse beside the
-    standard deviation the law is evaluated exactly on it (:class:`~pets.noise.WeightedSumLaw`). Where it is finer than
+    The values lie on the lattice of the weights' greatest common divisor, `step`. Where it is coarse beside the
+    standard deviation, the law is evaluated exactly on it (:class:`~pets.noise.WeightedSumLaw`). Where it is finer than
     2**-12 standard deviations, the Fourier series is cut, which smooths the law over less than one step; an interval is
     widened by a step for it.
 
@@ -98,7 +98,9 @@ class LinearLaw:
         index = np.arange(1, _FREQUENCIES + 1)
         product = np.ones(_FREQUENCIES)
         for law, weight, copies in self.terms:
-            product *= characteristic(law, 2 * np.pi / period * float(weight) * index) ** copies
+            product *= (
+                characteristic(law, np.asarray(2 * np.pi / period * float(weight) * index, dtype=np.float64)) ** copies
+            )
         return period, 2 * product / (np.pi * index)
 
     def _within(self, t: float) -> float:
@@ -118,7 +120,7 @@ def linear(terms: Iterable[Term]) -> NoiseLaw:
     kept = tuple((law, weight, count) for (law, weight), count in copies.items())
     if not kept:
         return NoNoise()
-    if len(kept) == 1 and kept[0][1:] == (1, 1):
+    if len(kept) == 1 and kept[0][1] == 1 and kept[0][2] == 1:
         return kept[0][0]
     return LinearLaw(kept)
 

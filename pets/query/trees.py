@@ -13,13 +13,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property, lru_cache
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pets.errors import InvalidArgument
-
-Array = NDArray[np.generic]
 
 
 @dataclass(frozen=True)
@@ -111,7 +110,7 @@ class Tree:
     def slices(self) -> tuple[slice, ...]:
         """Where each level's contrasts stand."""
         ends = np.cumsum((0, *self.sizes)).tolist()
-        return tuple(slice(low, high) for low, high in zip(ends, ends[1:], strict=False))
+        return tuple(slice(low, high) for low, high in pairwise(ends))
 
     @cached_property
     def loss(self) -> tuple[Fraction, ...]:
@@ -137,17 +136,20 @@ class Tree:
         nodes = counts
         for level in reversed(self.levels):
             sums = np.asarray(level.sums(nodes), dtype=np.int64)
-            parts.append(level.scale * nodes - np.asarray(level.spread(sums)) * (level.scale // level.siblings))
+            own = level.scale * nodes - np.asarray(level.spread(sums)) * (level.scale // level.siblings)
+            parts.append(np.asarray(own, dtype=np.int64))
             nodes = sums
         return parts[0] if len(parts) == 1 else np.concatenate(parts[::-1], axis=-1)
 
     def forward_float(self, counts: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return :meth:`forward` in floating point, which cannot wrap around."""
         parts: list[NDArray[np.float64]] = []
-        nodes = counts
+        nodes: NDArray[np.float64] = counts
         for level in reversed(self.levels):
             sums = np.asarray(level.sums(nodes), dtype=np.float64)
-            parts.append(level.scale * nodes - np.asarray(level.spread(sums)) * (level.scale / level.siblings))
+            parts.append(
+                np.asarray(level.scale * nodes - np.asarray(level.spread(sums)) * (level.scale / level.siblings))
+            )
             nodes = sums
         return np.concatenate(parts[::-1], axis=-1)
 
@@ -222,7 +224,7 @@ def balanced(leaves: int, branching: int) -> Tree:
         for index, (low, high) in enumerate(runs):
             parts = min(branching, high - low)
             edges = [low + (high - low) * i // parts for i in range(parts + 1)]
-            below += list(zip(edges, edges[1:], strict=False))
+            below += list(pairwise(edges))
             parents += [index] * parts
         runs = below
         levels.append(tuple(parents))

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from pets.he import BFV, CKKS, ThresholdBFV
 from pets.mpc import AdditiveSharing, MaskedSum, ShamirSharing, VerifyBeforeOpen
 from pets.plain import Plain
 from pets.roles import Aggregator
@@ -88,6 +89,16 @@ def committee_survivors(least: int = 3) -> Callable[[Spec, Drops], tuple[str, ..
     return survivors
 
 
+def key_holder_survivors(least: int = 3) -> Callable[[Spec, Drops], tuple[str, ...] | None]:
+    """Model of a sum that a key holder opens, who stays: a site is in once it has sent its ciphertext."""
+
+    def survivors(spec: Spec, drop: Drops) -> tuple[str, ...] | None:
+        here = tuple(name for name in spec.sites if drop.get(name) not in ("keys", "input"))
+        return here if len(here) >= least else None
+
+    return survivors
+
+
 CASES = [
     Case("masked", MaskedSum, masked_survivors()),
     Case("masked-low-threshold", lambda: MaskedSum(min_sites=2, threshold=4), masked_survivors(4, 2), sites=(5, 6)),
@@ -101,6 +112,10 @@ CASES = [
         sites=(3, 4, 5),
         liars_found=False,
     ),
+    Case("bfv", BFV, key_holder_survivors(), sites=(3, 4), liars_found=False),
+    Case("bfv-seeded", lambda: BFV(mode="seeded"), key_holder_survivors(), sites=(3, 4), liars_found=False),
+    Case("ckks", CKKS, key_holder_survivors(), sites=(3, 4), liars_found=False),
+    Case("threshold-bfv", ThresholdBFV, everybody, sites=(3, 4), liars_found=False),
     Case("plain", Plain, everybody, sites=(1, 2, 3), mac=False),
 ]
 KEYED = [case for case in CASES if case.mac]

@@ -106,7 +106,7 @@ def audit(
     if currency == "rho":
         found = divergence_bound(seen.chosen_on, seen.tested_on, alpha)
     else:
-        found = epsilon_bound(seen.chosen_on, seen.tested_on, float(at), alpha)
+        found = epsilon_bound(seen.ordered_on, seen.chosen_on, seen.tested_on, float(at), alpha)
     counted = 1 if at == 0 else distance
     claimed = _allowed(promise, currency, at, counted)
     proof = _proof(mechanism, experiment.query, currency, at, counted)

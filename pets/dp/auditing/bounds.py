@@ -20,9 +20,10 @@ from numpy.typing import NDArray
 from pets.dp.auditing.confidence import at_least, at_most, mean_error
 
 Counts = NDArray[np.int64]
+Pair = tuple[Counts, Counts]
 
-_CAREFUL, _CONFIDENT = 1.0, 3.5
-"""Standard errors to discount for the choice itself, so that no rare event wins by chance, and for the later bound."""
+_CAREFUL, _CONFIDENT, _RARE = 2.0, 3.5, 10
+"""Standard errors to discount for the choice itself and for the later bound, and draws, so that no rare event wins."""
 
 _CLIPS = (1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0)
 """Candidates for the largest score."""
@@ -48,23 +49,25 @@ class Found:
     draws: int
 
 
-def epsilon_bound(
-    chosen_on: tuple[Counts, Counts], tested_on: tuple[Counts, Counts], delta: float, alpha: float
-) -> Found:
+def epsilon_bound(ordered_on: Pair, chosen_on: Pair, tested_on: Pair, delta: float, alpha: float) -> Found:
     """Return a lower bound of epsilon at `delta` for a pair of output laws, wrong with probability at most `alpha`.
 
     Parameters
     ----------
-    chosen_on, tested_on
-        Counts of each outcome under either law, in two independent samples.
+    ordered_on, chosen_on, tested_on
+        Counts of each outcome under either law, in three independent samples: to sort outcomes by likelihood ratio, to
+        choose how many of them make the event, and to bound its probabilities.
     delta
         Mass that may be left out, at least 0.
     alpha
         One minus the confidence.
     """
     more = max(1.0, tested_on[0].sum() / chosen_on[0].sum())
-    orders = [(_best_event(*pair, delta, more), flip) for flip, pair in enumerate((chosen_on, chosen_on[::-1]))]
-    (_, event), flip = max(orders, key=lambda found: found[0][0])
+    options = [
+        (*_best_event(_orders(*pairs[0]), *pairs[1], delta, more), flip)
+        for flip, pairs in enumerate(((ordered_on, chosen_on), (ordered_on[::-1], chosen_on[::-1])))
+    ]
+    _, event, flip = max(options, key=lambda option: option[0])
     first, second = tested_on[::-1] if flip else tested_on
     hits, misses = int(first[event].sum()), int(second[event].sum())
     draws = min(int(first.sum()), int(second.sum()))
@@ -73,14 +76,19 @@ def epsilon_bound(
     return Found(max(value, 0.0), hits / int(first.sum()), misses / int(second.sum()), draws)
 
 
-def _best_event(first: Counts, second: Counts, delta: float, more: float) -> tuple[float, NDArray[np.intp]]:
-    """Return the outcomes that promise the best bound, and what they promise.
+def _orders(first: Counts, second: Counts) -> tuple[NDArray[np.intp], ...]:
+    """Return orders whose first outcomes may make the event: by falling likelihood ratio, and from either end.
 
-    Tried are the outcomes by falling likelihood ratio, and tails from either end: where the ratio is monotone, as for
-    one cell with symmetric noise, they are the same, without the scatter of single outcomes.
+    Where the ratio is monotone, as for one cell with symmetric noise, the ends are right and have no scatter.
     """
     plain = np.arange(len(first))
-    orders = (np.argsort(-_log_ratio(first, second), kind="stable"), plain, plain[::-1])
+    return np.argsort(-_log_ratio(first, second), kind="stable"), plain, plain[::-1]
+
+
+def _best_event(
+    orders: tuple[NDArray[np.intp], ...], first: Counts, second: Counts, delta: float, more: float
+) -> tuple[float, NDArray[np.intp]]:
+    """Return what the most promising event promises, and its outcomes."""
     found = [(_promises(first[order], second[order], delta, more), order) for order in orders]
     promise, order = max(found, key=lambda pair: float(pair[0].max()))
     best = int(np.argmax(promise))
@@ -92,12 +100,12 @@ def _promises(first: Counts, second: Counts, delta: float, more: float) -> NDArr
     n, m = int(first.sum()), int(second.sum())
     p, q = np.cumsum(first) / n, np.cumsum(second) / m
     care = _CAREFUL + _CONFIDENT / math.sqrt(more)
-    surely = p - delta - care * np.sqrt(p * (1 - p) / n)
-    mostly = q + care * np.sqrt(np.maximum(q * (1 - q), 1 / m) / m)
+    surely = p - delta - care * np.sqrt(np.maximum(p * (1 - p), 1 / n) / n)
+    mostly = q + care * np.sqrt(np.maximum(q * (1 - q), 1 / m) / m) + _RARE / m
     return np.asarray(np.log(np.maximum(surely, 1e-300) / mostly))
 
 
-def divergence_bound(chosen_on: tuple[Counts, Counts], tested_on: tuple[Counts, Counts], alpha: float) -> Found:
+def divergence_bound(chosen_on: Pair, tested_on: Pair, alpha: float) -> Found:
     """Return a lower bound of the larger Kullback-Leibler divergence, wrong with probability at most `alpha`.
 
     Parameters
@@ -140,7 +148,7 @@ def empirical_epsilon(
     """Return a lower confidence bound on epsilon from draws of two neighbouring outputs.
 
     Half of the draws choose the event, the other half bound its probabilities, so that the bound holds at `confidence`
-    whatever was chosen.
+    whatever was chosen. For a mechanism as a whole there is :func:`pets.dp.audit`.
 
     Parameters
     ----------
@@ -158,7 +166,7 @@ def empirical_epsilon(
     """
     from pets.dp.auditing.coding import Coder
 
-    halves = [(draws[: len(draws) // 2, None], draws[len(draws) // 2 :, None]) for draws in (low, high)]
-    coder = Coder.of(halves[0][0], halves[1][0])
-    chosen, tested = ((coder.count(halves[0][i]), coder.count(halves[1][i])) for i in (0, 1))
-    return epsilon_bound(chosen, tested, delta, 1 - confidence).value
+    parts = [np.split(draws[:, None], [len(draws) // 4, len(draws) // 2]) for draws in (low, high)]
+    coder = Coder.of(parts[0][0], parts[1][0])
+    ordered, chosen, tested = ((coder.count(parts[0][i]), coder.count(parts[1][i])) for i in range(3))
+    return epsilon_bound(ordered, chosen, tested, delta, 1 - confidence).value

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from pets.dp.auditing.bounds import Pair
 from pets.dp.auditing.coding import Coder, Lanes
 from pets.dp.auditing.neighbours import Experiment
 from pets.errors import InvalidArgument
@@ -24,28 +25,30 @@ _SLICE = 2**18
 
 @dataclass(frozen=True)
 class Sample:
-    """Counts of outcomes under either data set: to choose an event on, and to test it on."""
+    """Counts of outcomes under either data set: to sort outcomes by, to choose an event on, and to test it on."""
 
-    chosen_on: tuple[NDArray[np.int64], NDArray[np.int64]]
-    tested_on: tuple[NDArray[np.int64], NDArray[np.int64]]
+    ordered_on: Pair
+    chosen_on: Pair
+    tested_on: Pair
 
 
 def sample(mechanism: Mechanism, experiment: Experiment, draws: int) -> Sample:
-    """Return counts of `draws` outcomes of each data set, a tenth of them to choose on.
+    """Return counts of `draws` outcomes of each data set, a twentieth of them to sort by and another to choose on.
 
     A hundredth (2,000 to 50,000 draws) comes before, to fix what counts as one outcome.
     """
     pilot = min(max(draws // 100, 2_000), 50_000)
-    coder = Coder.of(*(_some(mechanism, experiment, tally, pilot) for tally in _pair(experiment)))
-    counts = [
-        [_counts(coder, mechanism, experiment, tally, part) for tally in _pair(experiment)]
-        for part in (max(draws // 10, 1_000), draws - draws // 10)
-    ]
-    return Sample((counts[0][0], counts[0][1]), (counts[1][0], counts[1][1]))
-
-
-def _pair(experiment: Experiment) -> tuple[Tally, Tally]:
-    return experiment.first, experiment.second
+    coder = Coder.of(*(_some(mechanism, experiment, tally, pilot) for tally in (experiment.first, experiment.second)))
+    few = draws // 20
+    return Sample(
+        *(
+            (
+                _counts(coder, mechanism, experiment, experiment.first, part),
+                _counts(coder, mechanism, experiment, experiment.second, part),
+            )
+            for part in (few, few, draws - 2 * few)
+        )
+    )
 
 
 def _counts(coder: Coder, mechanism: Mechanism, experiment: Experiment, tally: Tally, draws: int) -> NDArray[np.int64]:

@@ -47,7 +47,7 @@ class Audit:
     confidence
         Of the bound.
     proof
-        An upper bound, for as many units as `claimed`, that is certain if the noise follows its stated law; or ``None``.
+        An upper bound, for as many units as `claimed`, that is certain if the noise has its stated law; or ``None``.
     """
 
     mechanism: str

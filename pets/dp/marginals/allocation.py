@@ -64,10 +64,10 @@ def least_maximum(losses: NDArray[np.float64], tables: NDArray[np.float64], budg
 
     def value(share: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
         roots = np.sqrt(losses / np.maximum(share @ tables, 1e-300))
-        return -float((roots * (share @ tables)).sum()) / scale, -(tables @ roots) / (2 * scale)
+        return -float((roots * (share @ tables)).sum()) / scale, np.asarray(-(tables @ roots) / (2 * scale))
 
     floor = 1e-9 / n  # keeps each component's weight above zero
-    found = minimize(
+    found = minimize(  # type: ignore[call-overload]  # the stubs lack jac=True with SLSQP's dictionaries
         value, start, jac=True, method="SLSQP", bounds=[(floor, 1.0)] * n,
         constraints={"type": "eq", "fun": lambda s: s.sum() - 1, "jac": np.ones_like},
         options={"maxiter": 500, "ftol": 1e-15},
@@ -99,4 +99,4 @@ def _polish(
             break
         sums = tables @ least_sum(losses, share @ tables)
         share = share * np.sqrt(sums / (share @ sums))
-    return best
+    return np.asarray(best)

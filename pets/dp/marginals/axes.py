@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from math import fsum, sqrt
 
 import numpy as np
 from numpy.typing import NDArray
@@ -78,12 +79,13 @@ def _range_axis(name: str, labels: int, branching: int) -> PlannedAxis:
 def _group_axis(domain: Domain, name: str, levels: Sequence[str]) -> PlannedAxis:
     maps = sorted((np.asarray(domain.key_axis(name, level).index) for level in levels), key=lambda index: index.max())
     labels = len(domain.key_axis(name))
-    above, parents = np.zeros(labels, dtype=np.int64), []
+    above = np.zeros(labels, dtype=np.int64)
+    parents: list[tuple[int, ...]] = []
     for index in (*maps, np.arange(labels)):
         first = np.unique(index, return_index=True)[1]
         if not np.array_equal(above[first][index], above):
             raise InvalidArgument(f"hierarchies.{name}", "names levels that do not nest", "Name levels of one branch.")
-        if len(first) > (max(parents[-1], default=0) + 1 if not parents else len(parents[-1])):
+        if len(first) > (len(parents[-1]) if parents else 1):
             parents.append(tuple(above[first].tolist()))
             above = index
     tree = Tree(tuple(parents)) if parents else flat(labels)
@@ -103,4 +105,4 @@ def _mean_reads(tree: Tree, workload: NDArray[np.float64]) -> tuple[float, ...]:
 def _difficulty(axis: PlannedAxis) -> float:
     """Return the least mean variance of the axis alone at unit loss; see :mod:`pets.dp.marginals.allocation`."""
     losses: tuple[Fraction, ...] = (Fraction(1), *axis.tree.loss)
-    return sum((float(p) * v) ** 0.5 for p, v in zip(losses, axis.reads, strict=True)) ** 2
+    return fsum(sqrt(float(p) * v) for p, v in zip(losses, axis.reads, strict=True)) ** 2

@@ -1,8 +1,8 @@
 r"""The exact privacy loss of a set of residual measurements.
 
-The contrasts of a component are the whole-number vector :math:`K R x`, where :math:`R = \otimes R_i` and :math:`K` makes
-it whole. With independent discrete Gaussian noise of parameter :math:`s^2` on each entry, a change :math:`d` of the table
-costs :math:`K^2 \|R d\|^2 / (2 s^2)` in zero-concentrated DP (Canonne, Kamath, Steinke 2020, theorem 4), and the
+The contrasts of a component are the whole-number vector :math:`K R x`, where :math:`R = \otimes R_i` and :math:`K`
+makes it whole. With independent discrete Gaussian noise of parameter :math:`s^2` on each entry, a change :math:`d` of the
+table costs :math:`K^2 \|R d\|^2 / (2 s^2)` in zero-concentrated DP (Canonne, Kamath, Steinke 2020, theorem 4), and the
 components compose to the sum. The scaling itself costs nothing: it multiplies sensitivity and noise alike.
 
 One leaf's column has :math:`\|R_i e_c\|^2 = 1 - 1/k`, where :math:`k` is the number of siblings of its node; two leaves
@@ -103,8 +103,10 @@ def cells_loss(trees: Sequence[Tree], used: Sequence[int], precisions: Precision
     single = sum((one_cell(trees, levels) * p for levels, p in listed), Fraction(0))
     found = [single]
     if unit.neighbours == "replace_one":
-        for depths in patterns(trees, used):
-            found.append(sum((two_cells(trees, levels, depths) * p for levels, p in listed), Fraction(0)))
+        found += [
+            sum((two_cells(trees, levels, depths) * p for levels, p in listed), Fraction(0))
+            for depths in patterns(trees, used)
+        ]
     return Fraction(rows(unit) ** 2, 2) * max(found)
 
 

@@ -40,7 +40,7 @@ def measure(table: NDArray[np.int64], subset: Subset, design: Design, source: No
     values = np.clip(noisy, -_LARGEST, _LARGEST).astype(np.float64)
     for tree in trees:
         values = tree.project(np.moveaxis(values, 0, -1))
-    return values
+    return np.asarray(values)
 
 
 def whole_contrasts(table: NDArray[np.int64], trees: Sequence[Tree]) -> NDArray[np.int64]:

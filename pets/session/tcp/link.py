@@ -9,6 +9,9 @@ from pets.errors import NotConnected
 from pets.session.tcp import frames
 from pets.session.tcp.frames import Kind
 
+_PATIENCE = 5.0
+"""Seconds for what is still to be sent when a connection is closed."""
+
 
 class Link:
     """A connection after the hello. Sending never blocks; a side that takes nothing for a minute is dropped.
@@ -53,19 +56,21 @@ class Link:
     async def finish(self) -> None:
         """Close once everything was sent."""
         self._queue.put_nowait(None)
-        with suppress(asyncio.CancelledError, NotConnected):
-            await self._tasks[0]
-        self.close()
+        try:
+            # Not `await task`: if this very coroutine is cancelled meanwhile, that must be felt.
+            await asyncio.wait(self._tasks[:1], timeout=_PATIENCE)
+        finally:
+            self.close()
         with suppress(OSError, TimeoutError):
             async with asyncio.timeout(1):
                 await self._writer.wait_closed()
 
     async def _send_all(self) -> None:
-        try:
+        with suppress(NotConnected):
             while (data := await self._queue.get()) is not None:
                 await frames.write(self._writer, data)
-        except NotConnected:
-            self._writer.close()  # the reading side notices
+            return
+        self._writer.close()  # the reading side notices
 
     async def _show_life(self) -> None:
         while True:

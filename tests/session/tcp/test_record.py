@@ -118,7 +118,7 @@ def test_a_session_under_way_with_another_contract_is_refused(identities, tmp_pa
     assert store.unfinished() == 2 and store.past(1) == []
 
 
-# ------------------------------------------------------------------------------------------------ contracts, small messages
+# ------------------------------------------------------------------------------------------------ contracts
 
 
 def contract(**changes):

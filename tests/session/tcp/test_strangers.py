@@ -311,6 +311,27 @@ def test_a_dead_connection_is_noticed(monkeypatch):
     asyncio.run(work())
 
 
+def test_a_cancelled_farewell_stays_cancelled(monkeypatch):
+    """Ctrl-C in the instant in which a connection is being closed must not be lost."""
+
+    async def work():
+        async def stall(stream, data):
+            await asyncio.sleep(60)
+
+        monkeypatch.setattr(frames, "write", stall)
+        listening = await asyncio.start_server(lambda reader, writer: writer.close(), "127.0.0.1", 0)
+        link = Link(*await asyncio.open_connection(*listening.sockets[0].getsockname()), 100)
+        link.send(Kind.PING)
+        farewell = asyncio.create_task(link.finish())
+        await asyncio.sleep(0.05)
+        farewell.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await farewell
+        listening.close()
+
+    asyncio.run(work())
+
+
 def test_the_mailbox_holds_messages_in_order():
     class Header:
         length = 0
