@@ -65,11 +65,18 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document in
 
 
 @app.command()
-def preview(plan: PlanFile, as_json: AsJson = False) -> None:
+def preview(
+    plan: PlanFile,
+    site: Annotated[
+        list[str] | None,
+        typer.Option("--site", help="Name of a site, once for each; matters with noise at the sites.", metavar="NAME"),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
     """Say what a plan promises, how accurate it is and who sees what. Reads no data, spends nothing."""
     from pets.pipeline import Pipeline
 
-    shown = Pipeline.from_file(plan).preview()
+    shown = Pipeline.from_file(plan).preview(site or ())
     if as_json:
         _print_json({title: [list(row) for row in rows] for title, rows in shown.sections().items()})
     else:

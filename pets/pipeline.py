@@ -148,6 +148,21 @@ class Pipeline:
             errors=(error, self.aggregator.error(self.bound)),
             who_learns=self.aggregator.who_learns(self.bound),
             remaining=None if self.ledger is None else self.ledger.remaining(self.dataset, str(self.domain.unit)),
+            notes=self._notes(spec),
+        )
+
+    def _notes(self, spec: Spec | None) -> tuple[str, ...]:
+        if self.noise_at == "curator":
+            return ()
+        if spec is None:
+            return (
+                "That is the noise of the honest sites alone. Each site adds its share, so the total has more: name the "
+                "sites to see how much.",
+            )
+        honest, count = self._honest(spec), len(spec.sites)
+        return (
+            f"Each of the {count} sites adds its share of the noise; any {honest} of them are enough for the promise, so "
+            f"up to {self.aggregator.fewest_sites(spec) - honest} of those in a total may tell others what they added.",
         )
 
     def spec(self, sites: Sequence[str], *, number: int = 1, roster: str = "", purpose: str = "") -> Spec:

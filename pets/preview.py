@@ -27,6 +27,8 @@ class Preview:
         For each party, what it sees.
     remaining
         What the ledger has left for this data set and unit, or ``None`` without a ledger.
+    notes
+        What else there is to say about the accuracy.
     """
 
     query: BoundQuery
@@ -34,6 +36,7 @@ class Preview:
     errors: tuple[ErrorModel, ...]
     who_learns: Mapping[str, str]
     remaining: Guarantee | None = None
+    notes: tuple[str, ...] = ()
 
     @property
     def guarantee(self) -> Guarantee:
@@ -57,7 +60,7 @@ class Preview:
                 ("one unit moves the table by", str(self.query.sensitivity)),
             ],
             "Promise": [(str(guarantee), guarantee.explain()) for guarantee in self.guarantees],
-            "Accuracy": [("", sentence) for sentence in self.error.explain()],
+            "Accuracy": [("", sentence) for sentence in (*self.error.explain(), *self.notes)],
             "Who learns what": list(self.who_learns.items()),
             "Budget": [("cost", str(self.guarantee)), ("ledger", left)],
         }

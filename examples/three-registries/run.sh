@@ -27,7 +27,7 @@ $pets keys roster build DK/DK.public.toml NO/NO.public.toml SE/SE.public.toml se
 
 echo "== 3. Everybody gets the same plan and roster, and compares the fingerprints above"
 for name in DK NO SE server; do cp "$here/plan.toml" "$here/registry.toml" roster.toml "$name/"; done
-(cd DK && $pets preview plan.toml)
+(cd DK && $pets preview plan.toml --site DK --site NO --site SE)
 
 echo "== 4. Each party starts its own process"
 (cd server && exec $pets collect plan.toml --roster roster.toml --key server.key --state state \

@@ -77,7 +77,7 @@ class ThresholdBFV:
         del query
         return InputPrivacy(
             "BFV homomorphic encryption under a key of all sites together",
-            ("the collecting server", "the other sites", "an eavesdropper, also a later quantum one"),
+            ("the collecting server", "the other sites", "an eavesdropper (even with a later quantum computer)"),
             "not all other sites pool what they hold, and ring-LWE, AES-256 and the key agreement hold",
         )
 

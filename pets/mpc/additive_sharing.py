@@ -75,7 +75,7 @@ class AdditiveSharing:
                 "the collecting server",
                 "any computing party",
                 "the other sites",
-                "an eavesdropper, also a later quantum one",
+                "an eavesdropper (even with a later quantum computer)",
             ),
             "at least one computing party keeps its shares to itself, and AES-256 and the key agreement hold",
         )

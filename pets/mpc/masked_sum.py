@@ -78,7 +78,7 @@ class MaskedSum:
         del query
         return InputPrivacy(
             "pairwise masked sum",
-            ("the collecting server", "the other sites", "an eavesdropper, also one with a quantum computer later"),
+            ("the collecting server", "the other sites", "an eavesdropper (even with a later quantum computer)"),
             "fewer sites than the threshold conspire with an honest server, or fewer than 2 x threshold - sites "
             "with a lying one, and AES-256, SHA-256 and the key agreement hold",
         )

@@ -98,7 +98,7 @@ class ShamirSharing:
                 "the collecting server",
                 "any committee member",
                 "the other sites",
-                "an eavesdropper, also a later quantum one",
+                "an eavesdropper (even with a later quantum computer)",
             ),
             f"fewer than {self.needed} members conspire with an honest collector, or fewer than "
             f"{2 * self.needed - self.size} with a lying one, and the key agreement holds",

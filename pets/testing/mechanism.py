@@ -6,14 +6,16 @@ import math
 from collections.abc import Callable, Iterator
 
 import numpy as np
-from numpy.typing import NDArray
 
 from pets.domain import Domain
+from pets.dp.auditing import empirical_epsilon
 from pets.guarantee import ApproxDP, NoFormalGuarantee, PureDP, SuppressionRule, ZeroConcentratedDP
 from pets.noise import NoNoise
 from pets.query import BoundQuery, Count
 from pets.roles import Mechanism
 from pets.tally import Tally
+
+__all__ = ["check_mechanism", "empirical_epsilon"]
 
 _DRAWS = 40_000
 _SURE = 5.0
@@ -162,52 +164,3 @@ def _claimed_epsilon(claim: object, delta: float) -> float | None:
     if isinstance(claim, ZeroConcentratedDP):
         return float(claim.to_approx(delta).epsilon)
     return None
-
-
-def empirical_epsilon(
-    low: NDArray[np.int64], high: NDArray[np.int64], delta: float = 0.0, confidence: float = 1 - 1e-6
-) -> float:
-    """Return a lower confidence bound on epsilon from draws of two neighbouring outputs.
-
-    Half of the draws choose the threshold event, the other half bound its probabilities (Clopper-Pearson), so that
-    the bound holds at `confidence` whatever was chosen.
-
-    Parameters
-    ----------
-    low, high
-        Independent draws under either data set, integer arrays of shape (n,).
-    delta
-        Mass that may be left out.
-    confidence
-        Of the bound.
-
-    Returns
-    -------
-    float
-        The bound; 0 when nothing can be said.
-    """
-    from scipy.stats import beta
-
-    half = len(low) // 2
-    best = 0.0
-    for first, second in ((low, high), (high, low), (-low, -high), (-high, -low)):
-        threshold = _best_threshold(first[:half], second[:half], delta)
-        n = len(first) - half
-        hits, misses = int(np.sum(first[half:] <= threshold)), int(np.sum(second[half:] <= threshold))
-        alpha = (1 - confidence) / 8
-        surely = float(beta.ppf(alpha, hits, n - hits + 1)) if hits else 0.0
-        at_most = float(beta.ppf(1 - alpha, misses + 1, n - misses)) if misses < n else 1.0
-        if surely > delta and at_most > 0:
-            best = max(best, math.log((surely - delta) / at_most))
-    return best
-
-
-def _best_threshold(first: NDArray[np.int64], second: NDArray[np.int64], delta: float) -> int:
-    """Return the threshold whose lower tail tells the two apart best, with a penalty for rare events."""
-    candidates = np.unique(first)
-    n = len(first)
-    p = np.searchsorted(np.sort(first), candidates, side="right") / n
-    q = np.searchsorted(np.sort(second), candidates, side="right") / n
-    surely = np.maximum(p - 5 * np.sqrt(p / n) - delta, 1e-12)
-    at_most = q + 5 * np.sqrt(np.maximum(q, 1 / n) / n)
-    return int(candidates[np.argmax(np.log(surely / at_most))])

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from pets.csprng import RandomSource
 from pets.dp.additive import drawable
 from pets.dp.samplers import Law, draw
-from pets.dp.selection.candidates import Candidates
+from pets.dp.selection.candidates import candidates
 from pets.dp.selection.coins import toss, uniform
 from pets.dp.selection.selector import Cost, Outcome, Selector
 from pets.errors import InvalidArgument
@@ -127,11 +127,11 @@ class ExponentialMechanism(Selector):
 
     def rate(self, query: BoundQuery) -> Fraction:
         """Return epsilon / spread."""
-        return self.cost.bounded_range(1) / Candidates(query).spread
+        return self.cost.bounded_range(1) / candidates(query).spread
 
     def guarantee(self, query: BoundQuery) -> PureDP | ZeroConcentratedDP:
         """Return epsilon or rho under the domain's privacy unit."""
-        Candidates(query)
+        candidates(query)
         return self.cost.guarantee(query)
 
     def choose(self, scores: NDArray[np.int64], query: BoundQuery, source: RandomSource) -> Outcome:
@@ -140,7 +140,7 @@ class ExponentialMechanism(Selector):
 
     def shortfall(self, query: BoundQuery, level: float = 0.95) -> int:
         """Return how far below the best the score may be; worst when all others are equally far below."""
-        others = len(Candidates(query)) - 1
+        others = len(candidates(query)) - 1
         return within(lambda w: others * w / (1 + others * w), self.rate(query), level)
 
     def to_dict(self) -> dict[str, Any]:
@@ -182,11 +182,11 @@ class PermuteAndFlip(Selector):
 
     def rate(self, query: BoundQuery) -> Fraction:
         """Return epsilon / spread."""
-        return self.epsilon / Candidates(query).spread
+        return self.epsilon / candidates(query).spread
 
     def guarantee(self, query: BoundQuery) -> PureDP:
         """Return epsilon under the domain's privacy unit."""
-        Candidates(query)
+        candidates(query)
         return PureDP(self.epsilon, unit=query.domain.unit)
 
     def choose(self, scores: NDArray[np.int64], query: BoundQuery, source: RandomSource) -> Outcome:
@@ -195,7 +195,7 @@ class PermuteAndFlip(Selector):
 
     def shortfall(self, query: BoundQuery, level: float = 0.95) -> int:
         """Return how far below the best the score may be; worst when all others are equally far below."""
-        others = len(Candidates(query)) - 1
+        others = len(candidates(query)) - 1
         return within(lambda w: _outflipped(others, w), self.rate(query), level)
 
     def to_dict(self) -> dict[str, Any]:
@@ -242,7 +242,7 @@ class ReportNoisyMax(Selector):
 
     def law(self, query: BoundQuery) -> DiscreteLaplaceLaw:
         """Return the law of each candidate's noise."""
-        return DiscreteLaplaceLaw(drawable(Candidates(query).spread / self.epsilon, "epsilon"))
+        return DiscreteLaplaceLaw(drawable(candidates(query).spread / self.epsilon, "epsilon"))
 
     def guarantee(self, query: BoundQuery) -> PureDP:
         """Return epsilon under the domain's privacy unit."""
@@ -257,14 +257,14 @@ class ReportNoisyMax(Selector):
 
     def shortfall(self, query: BoundQuery, level: float = 0.95) -> int:
         """Return how far below the best the score may be: the noise of each rival against that of the best."""
-        others = len(Candidates(query)) - 1
+        others = len(candidates(query)) - 1
         law = self.law(query)
         return half_width(sum_of((law, 1, 2)), level if others == 1 else 1 - 2 * (1 - level) / others)
 
     def doubt(self, query: BoundQuery, ahead: int) -> float:
         """Return at most how likely a lead of `ahead` or more is for a winner with less than the best score."""
         law = self.law(query)
-        return min(1.0, (len(Candidates(query)) - 1) * (1 - sum_of((law, 1, 2)).cdf(ahead) + 1e-12))
+        return min(1.0, (len(candidates(query)) - 1) * (1 - sum_of((law, 1, 2)).cdf(ahead) + 1e-12))
 
     def explain(self, query: BoundQuery, notes: Mapping[str, int]) -> str:
         """Return how good the choice is, and how rare such a lead would be for a wrong winner."""

@@ -16,6 +16,7 @@ counts move in one direction under add/remove, and by at most ``linf`` each.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property, lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -62,9 +63,13 @@ class Candidates:
             raise InvalidArgument("query", f"has {len(self):,} candidates", f"A choice needs 2 to {MOST:,}.")
 
     def __len__(self) -> int:
-        return sum(int(_free(block).sum()) for block in self.query.blocks)
+        return self._number
 
-    @property
+    @cached_property
+    def _number(self) -> int:
+        return sum(block.noised - block.counts_dropped for block in self.query.blocks)
+
+    @cached_property
     def sensitivity(self) -> Sensitivity:
         """Exact sensitivity of the candidates' cells, without those of dropped rows."""
         return combine(self._parts())
@@ -77,7 +82,7 @@ class Candidates:
         """How far one unit can move one score."""
         return self.sensitivity.linf
 
-    @property
+    @cached_property
     def spread(self) -> int:
         """How far one unit can move one score against another; see the module."""
         parts = self._parts()
@@ -116,6 +121,12 @@ class Candidates:
                 return {axis.name: axis.labels[int(i)] for axis, i in zip(block.axes, at, strict=True)}
             index -= len(cells)
         raise InvalidArgument("index", "is not the number of a candidate")
+
+
+@lru_cache(maxsize=64)
+def candidates(query: BoundQuery) -> Candidates:
+    """Return :class:`Candidates` of `query`, kept for the next call."""
+    return Candidates(query)
 
 
 def _free(block: Block) -> NDArray[np.bool_]:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from pets.csprng import RandomSource, secure_random
 from pets.domain import Label
-from pets.dp.selection.candidates import Candidates
+from pets.dp.selection.candidates import candidates
 from pets.errors import ConfigError, InvalidArgument
 from pets.exact import Number, as_text, isqrt_up, positive
 from pets.guarantee import DPGuarantee, PureDP, ZeroConcentratedDP
@@ -55,11 +55,11 @@ class Selector(ABC):
 
     def label(self, query: BoundQuery, index: int) -> dict[str, Label]:
         """Return what candidate number `index` is."""
-        return Candidates(query).label(index)
+        return candidates(query).label(index)
 
     def scores(self, total: Tally, query: BoundQuery) -> NDArray[np.int64]:
         """Return the confidential scores of all candidates."""
-        return Candidates(query).scores(total)
+        return candidates(query).scores(total)
 
     def explain(self, query: BoundQuery, notes: Mapping[str, int]) -> str:
         """Return in a plain sentence how good a choice with these published notes is."""

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from pets.csprng import RandomSource
 from pets.dp.additive import drawable
 from pets.dp.samplers import Law, draw
-from pets.dp.selection.candidates import Candidates
+from pets.dp.selection.candidates import candidates
 from pets.dp.selection.coins import LARGEST_GAP
 from pets.dp.selection.selector import Outcome, Selector
 from pets.errors import InvalidArgument
@@ -98,12 +98,12 @@ class AboveThreshold(Selector):
 
     def laws(self, query: BoundQuery) -> tuple[DiscreteLaplaceLaw, DiscreteLaplaceLaw]:
         """Return the law of the threshold's noise and that of each score's."""
-        candidates = Candidates(query)
-        ratio = self.limit * candidates.spread / candidates.linf
+        among = candidates(query)
+        ratio = self.limit * among.spread / among.linf
         best = Fraction(min(max(round(_GRID / (1 + ratio ** (2 / 3))), 1), _GRID - 1), _GRID)
         share = best if self.share is None else self.share
-        bar = candidates.linf / (share * self.epsilon)
-        each = self.limit * candidates.spread / ((1 - share) * self.epsilon)
+        bar = among.linf / (share * self.epsilon)
+        each = self.limit * among.spread / ((1 - share) * self.epsilon)
         return DiscreteLaplaceLaw(drawable(bar, "epsilon")), DiscreteLaplaceLaw(drawable(each, "epsilon"))
 
     def guarantee(self, query: BoundQuery) -> PureDP:
@@ -122,7 +122,7 @@ class AboveThreshold(Selector):
     def shortfall(self, query: BoundQuery, level: float = 0.95) -> int:
         """Return t such that with probability `level` every answer is right for scores t or more from the threshold."""
         half_width(self.laws(query)[0], level)
-        miss = (1 - level) / (len(Candidates(query)) + 1)
+        miss = (1 - level) / (len(candidates(query)) + 1)
         return sum(half_width(law, 1 - miss) for law in self.laws(query)) + 1
 
     def explain(self, query: BoundQuery, notes: Mapping[str, int]) -> str:

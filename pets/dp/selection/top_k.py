@@ -14,7 +14,7 @@ from pets.csprng import RandomSource
 from pets.dp.additive import drawable
 from pets.dp.samplers import LARGEST_SCALE, Law, draw
 from pets.dp.selection.best import random_order, weigh, within
-from pets.dp.selection.candidates import Candidates
+from pets.dp.selection.candidates import candidates
 from pets.dp.selection.selector import Cost, Outcome, Selector
 from pets.errors import InvalidArgument, did_you_mean
 from pets.exact import Number
@@ -79,17 +79,17 @@ class TopK(Selector):
 
     def guarantee(self, query: BoundQuery) -> PureDP | ZeroConcentratedDP:
         """Return epsilon or rho under the domain's privacy unit."""
-        if self.k >= len(Candidates(query)):
+        if self.k >= len(candidates(query)):
             raise InvalidArgument("k", "must be smaller than the number of candidates")
         return self.cost.guarantee(query)
 
     def rate(self, query: BoundQuery) -> Fraction:
         """Return epsilon / spread of each step of peeling."""
-        return self.cost.bounded_range(self.k) / Candidates(query).spread
+        return self.cost.bounded_range(self.k) / candidates(query).spread
 
     def law(self, query: BoundQuery) -> DiscreteLaplaceLaw | DiscreteGaussianLaw:
         """Return the noise of each score, when all of them get noise."""
-        sensitivity = Candidates(query).sensitivity
+        sensitivity = candidates(query).sensitivity
         if self.cost.pure:
             return DiscreteLaplaceLaw(drawable(sensitivity.l1 / self.cost.amount, "epsilon"))
         variance = sensitivity.l2_squared / (2 * self.cost.amount)
@@ -119,11 +119,11 @@ class TopK(Selector):
 
     def _peeled(self, query: BoundQuery, level: float) -> int:
         """At each step one of the k best is left: the chance of a worse choice is that of one mechanism."""
-        others = len(Candidates(query)) - 1
+        others = len(candidates(query)) - 1
         return within(lambda w: self.k * others * w / (1 + others * w), self.rate(query), level)
 
     def _tabled(self, query: BoundQuery, level: float) -> int:
-        return 2 * half_width(self.law(query), 1 - (1 - level) / len(Candidates(query)))
+        return 2 * half_width(self.law(query), 1 - (1 - level) / len(candidates(query)))
 
     def explain(self, query: BoundQuery, notes: Mapping[str, int]) -> str:
         """Return how good the choice is."""

@@ -135,15 +135,13 @@ class Curves:
     def __len__(self) -> int:
         return len(self.curves)
 
-    def __getitem__(self, key: int | Label | tuple[Label, ...]) -> Curve:
-        """Return a curve by its labels, or by its position if there is no curve of that label."""
-        wanted = key if isinstance(key, tuple) else (key,)
+    def __getitem__(self, labels: Label | tuple[Label, ...]) -> Curve:
+        """Return the curve of a stratum by its label, or its labels in order; by position: ``curves.curves[0]``."""
+        wanted = labels if isinstance(labels, tuple) else (labels,)
         for curve in self.curves:
             if curve.labels == wanted:
                 return curve
-        if isinstance(key, int) and -len(self) <= key < len(self):
-            return self.curves[key]
-        raise InvalidArgument("stratum", "is not in these curves", f"There are: {'; '.join(c.name for c in self)}.")
+        raise InvalidArgument("labels", "are of no curve here", f"There are: {'; '.join(c.name for c in self)}.")
 
     def to_columns(self) -> Columns:
         """Return labels, ``time`` and all estimates as columns of equal length."""

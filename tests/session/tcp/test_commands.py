@@ -202,6 +202,7 @@ def test_ctrl_c_and_a_polite_kill_end_without_a_trace_and_the_session_goes_on(fe
         assert run.end(name)[0] == 0
 
 
+@pytest.mark.slow
 def test_noise_at_the_sites_is_charged_to_each_site(federation):
     options = 'noise_at = "sites"'
     run = federation(options=options, mechanism=NOISY)
