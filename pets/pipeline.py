@@ -155,15 +155,14 @@ class Pipeline:
         if self.noise_at == "curator":
             return ()
         if spec is None:
-            return (
-                "That is the noise of the honest sites alone. Each site adds its share, so the total has more: name the "
-                "sites to see how much.",
-            )
-        honest, count = self._honest(spec), len(spec.sites)
-        return (
-            f"Each of the {count} sites adds its share of the noise; any {honest} of them are enough for the promise, so "
-            f"up to {self.aggregator.fewest_sites(spec) - honest} of those in a total may tell others what they added.",
+            note = "That is the noise of the honest sites alone; each site adds a share. Name the sites to see the total's."
+            return (note,)
+        honest, fewest = self._honest(spec), self.aggregator.fewest_sites(spec)
+        note = (
+            f"Each of the {len(spec.sites)} sites adds its share of the noise. The shares of any {honest} are enough for the "
+            f"promise, so up to {fewest - honest} of those in a total may tell others what they added."
         )
+        return (note,)
 
     def spec(self, sites: Sequence[str], *, number: int = 1, roster: str = "", purpose: str = "") -> Spec:
         """Return the contract of a session in which `sites` answer this question together.
