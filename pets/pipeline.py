@@ -155,12 +155,13 @@ class Pipeline:
         if self.noise_at == "curator":
             return ()
         if spec is None:
-            note = "That is the noise of the honest sites alone; each site adds a share. Name the sites to see the total's."
-            return (note,)
+            return (
+                "That is the noise of the honest sites alone; each site adds a share. Name the sites to see it all.",
+            )
         honest, fewest = self._honest(spec), self.aggregator.fewest_sites(spec)
         note = (
-            f"Each of the {len(spec.sites)} sites adds its share of the noise. The shares of any {honest} are enough for the "
-            f"promise, so up to {fewest - honest} of those in a total may tell others what they added."
+            f"Each of the {len(spec.sites)} sites adds its share of the noise. The shares of any {honest} are enough for "
+            f"the promise, so up to {fewest - honest} of those in a total may tell others what they added."
         )
         return (note,)
 

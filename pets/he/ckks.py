@@ -90,7 +90,7 @@ class CKKS:
         del query
         return InputPrivacy(
             "CKKS homomorphic encryption under the key of one key holder",
-            ("the collecting server", "the key holder", "the other sites", "an eavesdropper (even a later quantum one)"),
+            ("the collecting server", "the key holder", "the other sites", "an eavesdropper (even a quantum one)"),
             "key holder and server do not pool what they hold, and ring-LWE, AES-256 and the key agreement hold",
         )
 
