@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -155,13 +156,11 @@ class Pipeline:
         if self.noise_at == "curator":
             return ()
         if spec is None:
-            return (
-                "That is the noise of the honest sites alone; each site adds a share. Name the sites to see it all.",
-            )
+            return ("That is the noise of the honest sites alone; each site adds a share. Name them to see it all.",)
         honest, fewest = self._honest(spec), self.aggregator.fewest_sites(spec)
         note = (
-            f"Each of the {len(spec.sites)} sites adds its share of the noise. The shares of any {honest} are enough for "
-            f"the promise, so up to {fewest - honest} of those in a total may tell others what they added."
+            f"Each of the {len(spec.sites)} sites adds its share of the noise. The shares of any {honest} are enough "
+            f"for the promise, so up to {fewest - honest} of those in a total may tell others what they added."
         )
         return (note,)
 
@@ -200,7 +199,8 @@ class Pipeline:
     def at_site(self, frame: object, spec: Spec, me: str) -> NDArray[np.int64]:
         """Return what the site `me` puts in: its tally and, with ``noise_at='sites'``, its share of the noise.
 
-        The share is charged to this pipeline's ledger, the site's own, before it is drawn. Confidential.
+        The share is charged to this pipeline's ledger, the site's own, before it is drawn, at each call anew: call it
+        once in a session, and keep what it returns in the session's journal. Confidential.
 
         Raises
         ------
@@ -217,7 +217,8 @@ class Pipeline:
         contribution(spec, me, tally)
         if self.noise_at == "curator":
             return contribution(spec, me, tally)
-        self._charge(digest({"session": spec.id.hex(), "site": me}))
+        # Every draw is a charge of its own: sessions whose keys and state were lost may have the same contract again.
+        self._charge(digest({"session": spec.id.hex(), "site": me, "draw": secrets.token_hex(16)}))
         return contribution(spec, me, tally, self._noise_share(spec))
 
     def publish(self, outcome: Outcome, spec: Spec) -> Release:

@@ -71,8 +71,8 @@ def wilms() -> pd.DataFrame:
 
     References
     ----------
-    Breslow NE, Chatterjee N (1999). Design and analysis of two-phase studies with binary outcome applied to Wilms tumour
-    prognosis. Applied Statistics 48:457-468.
+    Breslow NE, Chatterjee N (1999). Design and analysis of two-phase studies with binary outcome applied to Wilms
+    tumour prognosis. Applied Statistics 48:457-468.
 
     Examples
     --------

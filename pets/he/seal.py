@@ -109,11 +109,14 @@ class Ring:
     def multiply(self, polynomials: Words, secret: Any) -> Words:
         """Return any number of public polynomials times `secret`. Shape ``(count, primes, n)`` in and out."""
         parts = []
-        for start in range(0, len(polynomials), _BATCH):
-            batch = polynomials[start : start + _BATCH]
-            if len(batch) == 1:  # SEAL knows no single polynomial, and wants the last one to differ from zero
-                batch = np.concatenate([np.zeros_like(batch), batch])
-            parts.append(self.product(self.public(batch), secret)[-len(polynomials[start : start + _BATCH]) :])
+        for start in range(0, len(polynomials), _BATCH - 1):
+            batch = given = polynomials[start : start + _BATCH - 1]
+            if not batch[1:].any():
+                # SEAL refuses a single polynomial, and several of which at most the first differs from zero, which a
+                # hostile sender may well send. One more, all coefficients -1, makes up for it.
+                filler = np.array(self.primes, dtype=np.uint64)[:, None] - np.ones(self.dimension, dtype=np.uint64)
+                batch = np.concatenate([batch, filler[None]])
+            parts.append(self.product(self.public(batch), secret)[: len(given)])
         return np.concatenate(parts) if parts else polynomials
 
     def _make_context(self) -> Any:

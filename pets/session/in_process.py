@@ -81,7 +81,7 @@ class InProcess:
         tamper: Tamper | None = None,
         journals: Mapping[str, Journal] | None = None,
     ) -> None:
-        self.parties = aggregator.parties(spec)
+        self.parties, self.stages = aggregator.parties(spec), aggregator.stages
         self.drop = _checked_drops(drop or {}, self.parties, aggregator.stages)
         self.tamper = tamper
         self.dropped: set[str] = set()
@@ -130,7 +130,8 @@ class InProcess:
         return step
 
     def _deliver(self, step: Step, name: str, arriving: defaultdict[str, list[Message]]) -> None:
-        if self.drop.get(name) == self.sessions[name].stage:
+        silent_from = self.drop.get(name)
+        if silent_from and self.stages.index(self.sessions[name].stage) >= self.stages.index(silent_from):
             self.dropped.add(name)
         if name in self.dropped:
             return

@@ -119,3 +119,20 @@ def test_what_seal_refuses_is_a_typed_error():
         binding.Ring(1024, ntt_primes(1024, 40, 1))  # 27 bits are allowed
     with pytest.raises(binding.SealError):
         binding.Ring(1024, (1048583,))  # prime, but not 1 modulo 2048
+
+
+@pytest.mark.parametrize("count", [1, 2, 15, 16, 31])
+@pytest.mark.parametrize("nonzero", [(), (0,), (-1,)])
+def test_polynomials_that_are_zero_are_multiplied_like_others(count, nonzero):
+    """SEAL refuses some of these, and a hostile sender may send them."""
+    (prime,) = primes = ntt_primes(1024, 26, 1)
+    engine = binding.ring(1024, primes)
+    small = np.zeros(1024, dtype=np.int64)
+    small[:2] = 1, -1
+    polynomials = np.zeros((count, 1, 1024), dtype=np.uint64)
+    for place in nonzero:
+        polynomials[place, 0, 0] = 5
+    expected = np.zeros_like(polynomials)
+    for place in nonzero:
+        expected[place, 0, :2] = 5, prime - 5
+    assert np.array_equal(engine.multiply(polynomials, engine.secret(small)), expected)

@@ -23,7 +23,7 @@ Currency = Literal["epsilon", "rho"]
 
 _DRAWS, _MORE_DRAWS = 100_000_000, 300_000_000
 _DRAWS_ONE_BY_ONE = 20_000
-_FEWEST = 5_000
+_FEWEST = 1_000
 _CLEAR_EPSILON, _CLEAR_RHO = 2, 1
 """Losses that draws measure best: the smallest relative error for a number of draws."""
 

@@ -70,8 +70,8 @@ class ResidualPlanner:
 
     Notes
     -----
-    *What whole numbers cost.* Nothing in privacy: the scale multiplies sensitivity and noise alike. Nothing in accuracy:
-    noise orthogonal to the residuals is projected away, as in the continuous mechanism, and the variance of the
+    *What whole numbers cost.* Nothing in privacy: the scale multiplies sensitivity and noise alike. Nothing in
+    accuracy: noise orthogonal to the residuals is projected away, as in the continuous mechanism, and the variance of the
     discrete law never exceeds its parameter. In range, a component of a table with n cells needs noise n times as wide.
 
     *Rows that fit no cell.* Each margin is taken from the largest table of the query that holds it, so that it adds up
@@ -81,8 +81,8 @@ class ResidualPlanner:
     References
     ----------
     Xiao, He, Zhang and Kifer, *An optimal and scalable matrix mechanism for noisy marginals under convex loss
-    functions*, NeurIPS 2023, theorems 3 to 5. Canonne, Kamath and Steinke, *The discrete Gaussian for differential privacy*,
-    NeurIPS 2020, theorem 4. Bun and Steinke, *Concentrated differential privacy*, TCC 2016, lemma 1.7.
+    functions*, NeurIPS 2023, theorems 3 to 5. Canonne, Kamath and Steinke, *The discrete Gaussian for differential
+    privacy*, NeurIPS 2020, theorem 4. Bun and Steinke, *Concentrated differential privacy*, TCC 2016, lemma 1.7.
     """
 
     kind: ClassVar[str] = "residual_planner"

@@ -80,13 +80,19 @@ class EventCounts:
         InvalidArgument
             `source` is no release of an event table.
         PairingRefused
-            A cell is hidden, so that numbers at risk are not known.
+            A cell is hidden, so that numbers at risk are not known; or the errors of the cells are not independent.
         """
         if isinstance(source, EventCounts):
             return source
         if not isinstance(source, Release) or not isinstance(source.query.query, EventTable):
             raise InvalidArgument("source", "must be the release of an EventTable", "Ask for pets.EventTable(...).")
-        return _read(source.query, source.query.query, source.parts[0])
+        part = source.parts[0]
+        if not isinstance(part, Measured):
+            raise PairingRefused(
+                "the cells of this release were estimated together, so their errors are not independent. Publish the "
+                "event table with noise in each cell, e.g. pets.dp.DiscreteLaplace."
+            )
+        return _read(source.query, source.query.query, part)
 
     @classmethod
     def exact(cls, query: BoundQuery, tally: Tally) -> EventCounts:

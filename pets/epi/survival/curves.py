@@ -173,4 +173,5 @@ class Curves:
 
     def __repr__(self) -> str:
         noise = "noise included" if self.noisy else "no noise"
-        return f"<Curves of {self.kind}: {len(self)} x {len(self.curves[0].times)} bins, {100 * self.level:.4g} %, {noise}>"
+        shape = f"{len(self)} x {len(self.curves[0].times)} bins"
+        return f"<Curves of {self.kind}: {shape}, {100 * self.level:.4g} %, {noise}>"

@@ -57,7 +57,9 @@ def kaplan_meier(
     --------
     >>> import pets
     >>> domain = pets.Domain(
-    ...     time=pets.Integer(0, 1080, bins=[*range(0, 1080, 90), 1080]), status=["censored", "dead"], sex=["male", "female"]
+    ...     time=pets.Integer(0, 1080, bins=range(0, 1081, 90)),
+    ...     status=["censored", "dead"],
+    ...     sex=["male", "female"],
     ... )
     >>> question = pets.EventTable("time", "status", by=["sex"]).bind(domain)
     >>> counts = pets.epi.EventCounts.exact(question, question.tally(pets.datasets.lung()))
@@ -186,4 +188,4 @@ def _raw_hazards(counts: EventCounts, stratum: int) -> Array:
 
 def _raw_incidence(hazards: Array) -> Array:
     before = np.concatenate([[1.0], np.cumprod(1 - hazards.sum(axis=1))[:-1]])
-    return np.cumsum(before[:, None] * hazards, axis=0)
+    return np.asarray(np.cumsum(before[:, None] * hazards, axis=0))

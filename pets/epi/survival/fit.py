@@ -74,9 +74,7 @@ class RiskTable:
 def fit(counts: EventCounts, stratum: int) -> RiskTable:
     """Return the fitted table of one stratum."""
     variance, censored_variance = counts.events_variance[stratum], counts.censored_variance[stratum]
-    events = np.stack(
-        [same_total(y, v) for y, v in zip(counts.events[stratum].T, variance.T, strict=True)], axis=1
-    )
+    events = np.stack([same_total(y, v) for y, v in zip(counts.events[stratum].T, variance.T, strict=True)], axis=1)
     censored = same_total(counts.censored[stratum], censored_variance)
     beyond, beyond_variance = float(counts.beyond[stratum]), float(counts.beyond_variance[stratum])
     entering = from_here(events.sum(axis=1) + censored) + max(beyond, 0.0)
@@ -114,7 +112,7 @@ def _onto_simplex(values: Array) -> Array:
     descending = np.sort(values)[::-1]
     shift = (np.cumsum(descending) - total) / np.arange(1, len(values) + 1)
     kept = int(np.flatnonzero(descending > shift)[-1])
-    return np.maximum(values - shift[kept], 0.0)
+    return np.asarray(np.maximum(values - shift[kept], 0.0))
 
 
 def from_here(per_bin: Array) -> Array:

@@ -1,4 +1,4 @@
-"""One number per stratum: restricted mean survival time and quantiles of survival, with intervals that include noise."""
+"""One number per stratum: restricted mean survival time and quantiles of survival, noise included."""
 
 from __future__ import annotations
 

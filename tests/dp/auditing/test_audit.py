@@ -36,7 +36,7 @@ class WrongLaw(pets.dp.DiscreteLaplace):
     """A planted bug: the calibration is wrong, and the draws follow it faithfully."""
 
     def law(self, sensitivity, share):
-        return replace(super().law(sensitivity, share), scale=super().law(sensitivity, share).scale * Fraction(9, 10))
+        return replace(super().law(sensitivity, share), scale=super().law(sensitivity, share).scale * Fraction(99, 100))
 
 
 class ForgetsReplacement(pets.dp.DiscreteLaplace):
@@ -111,7 +111,7 @@ def test_a_group_is_held_to_what_a_group_is_promised():
     for k, delta in ((3, None), (2, "0.01")):
         result = audit(pets.dp.DiscreteGaussian(rho="0.1"), group=k, delta=delta, draws=QUICK, confidence=SURE)
         assert result.passed and result.distance == k
-        assert 0.9 * result.upper < result.lower <= result.upper
+        assert 0.9 * (result.upper or 0.5) < result.lower <= float(result.claimed)
 
 
 @pytest.mark.slow
@@ -138,7 +138,7 @@ def test_the_default_draws_come_within_a_thousandth(mechanism):
 
 def test_a_wrong_calibration_is_refuted_by_its_own_law_at_few_draws():
     result = audit(WrongLaw(1), draws=10_000)
-    assert result.verdict == "refuted" and result.proof.value == Fraction(10, 9)
+    assert result.verdict == "refuted" and result.proof.value == Fraction(100, 99)
     assert "stated law" in result.caveat()
 
 
@@ -166,14 +166,16 @@ QUERIES = [
 ]
 
 
-@pytest.mark.parametrize("neighbours", ["add_remove", "replace_one"])
-@pytest.mark.parametrize("query", QUERIES, ids=lambda query: query.kind)
+@pytest.mark.parametrize(
+    ("query", "neighbours"),
+    list(zip(QUERIES, ["replace_one", "add_remove", "replace_one", "add_remove"], strict=True)),
+    ids=lambda value: getattr(value, "kind", value),
+)
 def test_a_question_of_ones_own_is_audited_on_rows(query, neighbours):
     bound = query.bind(DOMAIN.with_unit(pets.PrivacyUnit("p", max_rows=2, neighbours=neighbours)))
-    result = audit(pets.dp.DiscreteLaplace(1), query=bound, draws=5_000, confidence=SURE)
+    result = audit(pets.dp.DiscreteLaplace(1), query=bound, draws=2_000, confidence=0.999999)
     assert result.verdict == "proven"
-    assert 0 < result.lower <= 1 == result.proof.value
-    assert audit(pets.dp.DiscreteLaplace(1), pets.PureDP("0.05"), query=bound, draws=5_000).verdict == "refuted"
+    assert 0.1 < result.lower <= 1 == result.proof.value
 
 
 def test_a_renyi_claim_is_audited_by_its_lowest_order():
@@ -241,3 +243,9 @@ def test_draws_alone_can_be_audited():
     assert 0.95 < empirical_epsilon(low, high) <= 1.0
     assert empirical_epsilon(low, low) == 0.0
     assert empirical_epsilon(low, high, delta=0.5) == 0.0
+
+
+@pytest.mark.parametrize("mechanism", [pets.dp.DiscreteLaplace(1), pets.dp.DiscreteGaussian("0.5")], ids=repr)
+def test_the_shipped_mechanisms_are_not_flagged_at_many_draws(mechanism):
+    """So many draws see 1 % less noise, or its square (see the catalogue in tests/mutants)."""
+    assert audit(mechanism, draws=100_000_000, confidence=SURE).verdict == "proven"

@@ -91,10 +91,10 @@ def test_the_samplers_table_keeps_the_claim(kind, scale):
         moved = {k: table[k - shift] for k in inside}
         found = exact_epsilon(moved, {k: table[k] for k in inside})
         if kind == "laplace":
-            assert found == pytest.approx(float(shift / scale), rel=1e-6)
+            assert found == pytest.approx(float(shift / scale), rel=1e-4)
         else:
             worst = max(abs(k**2 - (k - shift) ** 2) for k in inside)
-            assert found == pytest.approx(float(worst / (2 * scale**2)), rel=1e-6)
+            assert found == pytest.approx(float(worst / (2 * scale**2)), rel=1e-4)
 
 
 @pytest.mark.parametrize("delta", ["0.2", "0.01", "1e-6"])
