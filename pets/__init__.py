@@ -11,7 +11,7 @@
 
 from __future__ import annotations
 
-from pets import datasets, disclosure, dp, epi, errors, mpc
+from pets import datasets, disclosure, dp, epi, errors, he, mpc
 from pets.aggregation import aggregate
 from pets.csprng import SecureRandom
 from pets.domain import Categorical, Domain, Hierarchy, Integer, Numeric
@@ -80,6 +80,7 @@ __all__ = [
     "dp",
     "epi",
     "errors",
+    "he",
     "mpc",
     "pool",
 ]

@@ -94,6 +94,13 @@ class TestSiteAndCollector:
         with pytest.raises(BudgetExceeded):
             pipeline.at_site(FRAMES["FR"], pipeline.spec(SITES, number=2), "FR")
 
+    def test_each_draw_of_noise_is_charged_even_in_a_session_of_the_same_contract(self, tmp_path):
+        pipeline = plan(tmp_path, noise_at="sites")
+        spec = pipeline.spec(SITES)
+        for _ in range(2):
+            pipeline.at_site(FRAMES["FR"], spec, "FR")
+        assert pipeline.ledger.remaining("default", str(DOMAIN.unit)) == pets.PureDP(0)
+
     def test_survivors_set_the_stated_error(self):
         pipeline = plan(noise_at="sites")
         spec = pipeline.spec((*SITES, "DE"))

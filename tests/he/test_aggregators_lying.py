@@ -143,7 +143,7 @@ def test_anything_but_the_sum_over_the_named_sites_is_not_opened(aggregator, cha
 def test_planted_without_masks_the_server_opens_one_site(aggregator, monkeypatch):
     """What the masks are for: the same request then gives away a table."""
     monkeypatch.setattr(key_holding, "sum_of_masks", without_masks)
-    spec, values, story = run(aggregator, request(one_only))
+    _, values, story = run(aggregator, request(one_only))
     assert story.outcome is None or not np.array_equal(story.outcome.total, exact(values, NAMES))
     assert HOLDER not in story.aborts
     if aggregator.kind == "ckks":

@@ -48,7 +48,7 @@ def test_coin_flips_over_exactly_at_exp_minus_x(rate, gap):
     with mpmath.workprec(400):
         truth = mpmath.exp(-mpmath.mpf(rate.numerator) * gap / rate.denominator)
         cell = int(mpmath.floor(truth * 2**52))
-        for word in {max(cell - 70, 0), max(cell - 1, 0), cell, cell + 1, cell + 70} & set(range(2**52)):
+        for word in sorted({min(max(cell + step, 0), 2**52 - 1) for step in (-70, -1, 0, 1, 70)}):
             for later in (0, (1 << 300) - 1):
                 source = Fixed(word, later)
                 accepted = bool(coins.toss(rate, np.array([gap]), source)[0])
