@@ -79,7 +79,8 @@ class Ring:
         if self.bits == self._lanes:
             self._check(packed, size)
             return np.frombuffer(packed, dtype=self.dtype)
-        return self.total([packed], size) & self.dtype.type((1 << self.bits) - 1)
+        values: NDArray[Any] = self.total([packed], size) & self.dtype.type((1 << self.bits) - 1)
+        return values
 
     def total(self, packed: Sequence[bytes], size: int) -> NDArray[Any]:
         """Return the sum of packed vectors of `size` values; bits above the width are not cut off.

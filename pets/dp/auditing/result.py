@@ -124,7 +124,7 @@ class Audit:
         if self.verdict == "refuted":
             wrong = f"with probability {1 - self.confidence:.2g} a right mechanism is called false by the draws"
             return (
-                f"Little: {wrong}." if self.found.value > self.claimed else "Nothing: the stated law itself breaks it."
+                f"Little: {wrong}." if self.lower > self.claimed else "Nothing: the stated law itself breaks it."
             )
         common = (
             "One pair of data sets was tried, and rare outcomes are not seen in draws. Timing, memory, the random "

@@ -125,7 +125,7 @@ def test_one_percent_too_little_laplace_noise_is_flagged_in_seconds():
 
 
 def test_noise_that_is_not_the_stated_one_is_flagged_where_the_claim_is_loose():
-    result = audit(LessGaussian("0.5"), delta="0.1", draws=100_000_000)
+    result = audit(LessGaussian("0.5"), delta="0.1", draws=40_000_000)
     assert result.verdict == "noise differs" and not result.passed
 
 
@@ -154,7 +154,7 @@ def test_a_third_party_mechanism_needs_the_protocol_only():
     assert result.verdict == "not refuted" and result.proof is None
     assert "no proof" in result.caveat()
     assert audit(Nine(), pets.PureDP("0.05"), group=9, draws=200_000, lanes=2**16).verdict == "refuted"
-    assert audit(Nine(), pets.PureDP("0.05"), group=9, draws=5_000).verdict == "refuted"  # one release, one draw
+    assert audit(Nine(), pets.PureDP("0.05"), group=9, draws=1_500).verdict == "refuted"  # one release, one draw
 
 
 DOMAIN = pets.Domain(site=["a", "b"], age=pets.Integer(0, 19, bins=[0, 10, 19]), unit=pets.PrivacyUnit("p", max_rows=2))
@@ -173,9 +173,9 @@ QUERIES = [
 )
 def test_a_question_of_ones_own_is_audited_on_rows(query, neighbours):
     bound = query.bind(DOMAIN.with_unit(pets.PrivacyUnit("p", max_rows=2, neighbours=neighbours)))
-    result = audit(pets.dp.DiscreteLaplace(1), query=bound, draws=2_000, confidence=0.999999)
+    result = audit(pets.dp.DiscreteLaplace(1), query=bound, draws=1_500, confidence=0.9999)
     assert result.verdict == "proven"
-    assert 0.1 < result.lower <= 1 == result.proof.value
+    assert 0.02 < result.lower <= 1 == result.proof.value
 
 
 def test_a_renyi_claim_is_audited_by_its_lowest_order():
@@ -227,15 +227,15 @@ def test_what_is_no_mechanism_or_claims_nothing_is_refused():
 
 
 def test_bounds_hold_as_often_as_they_say():
-    """2,000 audits at 90 % confidence: wrong in at most a tenth of them, up to five standard errors."""
+    """1,000 audits at 90 % confidence: wrong in at most a tenth of them, up to five standard errors."""
     rng = np.random.default_rng(5)
     p, q = np.array([0.6, 0.3, 0.1]), np.array([0.3, 0.4, 0.3])
     wrong = np.zeros(2)
-    for _ in range(2_000):
+    for _ in range(1_000):
         pairs = [tuple(rng.multinomial(n, law) for law in (p, q)) for n in (200, 200, 2_000)]
         wrong[0] += epsilon_bound(*pairs, 0.0, 0.1).value > np.log(3)
         wrong[1] += divergence_bound(*pairs[1:], 0.1).value > max((p * np.log(p / q)).sum(), (q * np.log(q / p)).sum())
-    assert (wrong <= 200 + 5 * 180**0.5).all()
+    assert (wrong <= 100 + 5 * 90**0.5).all()
 
 
 def test_draws_alone_can_be_audited():
@@ -248,4 +248,4 @@ def test_draws_alone_can_be_audited():
 @pytest.mark.parametrize("mechanism", [pets.dp.DiscreteLaplace(1), pets.dp.DiscreteGaussian("0.5")], ids=repr)
 def test_the_shipped_mechanisms_are_not_flagged_at_many_draws(mechanism):
     """So many draws see 1 % less noise, or its square (see the catalogue in tests/mutants)."""
-    assert audit(mechanism, draws=100_000_000, confidence=SURE).verdict == "proven"
+    assert audit(mechanism, draws=60_000_000, confidence=SURE).verdict == "proven"
