@@ -12,7 +12,7 @@ unexport PYTHONHOME PYTHONPATH PIP_USER PIP_TARGET PIP_PREFIX
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test slow explore oldest lint format types docs bench constraints clean core dev peers
+.PHONY: help demo test slow mutants explore oldest lint format types docs bench constraints clean core dev peers
 
 help: ## show this list
 	@sed -n 's/^\([a-z]*\):.*## /\1	/p' Makefile | expand -t 14
@@ -26,6 +26,9 @@ test: dev lint types ## everything a change must pass: lint, types, tests with c
 
 slow: dev ## the long tests: distributions, crashes, attacks
 	$(BIN)/python -m pytest -m slow
+
+mutants: dev ## plant each privacy bug of the catalogue and see that the tests find it (some ten minutes)
+	$(BIN)/python -m pytest -m "slow or not slow" tests/mutants
 
 explore: dev ## let hypothesis look for new counter-examples
 	HYPOTHESIS_PROFILE=explore $(BIN)/python -m pytest -n 2 tests

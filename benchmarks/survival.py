@@ -123,13 +123,14 @@ class Cohort:
     hazard_ratio: float = 1.0
 
     def question(self) -> pets.query.BoundQuery:
-        bins = range(0, HORIZON + 1, WIDTH)
         domain = pets.Domain(
-            time=pets.Numeric(0, HORIZON, resolution="0.001", bins=bins, invalid="clamp"),
+            time=pets.Numeric(0, 2 * HORIZON, resolution="0.001", invalid="clamp"),
             status=["censored", "dead"],
             group=["a", "b"],
         )
-        return pets.EventTable("time", "status", by=[] if self.share is None else ["group"]).bind(domain)
+        return pets.EventTable(
+            "time", "status", by=[] if self.share is None else ["group"], bins=range(0, HORIZON + 1, WIDTH)
+        ).bind(domain)
 
     def draw(self, rng: np.random.Generator, question: pets.query.BoundQuery) -> pets.Tally:
         second = rng.random(self.patients) >= (1 if self.share is None else self.share)
@@ -137,10 +138,9 @@ class Cohort:
         left = rng.uniform(200, 1300, self.patients)
         if self.censor_second:
             left = np.where(second, rng.uniform(50, 500, self.patients), left)
-        end = np.minimum(np.minimum(death, left), HORIZON)
-        died = (death <= left) & (death < HORIZON)
-        bin_ = np.minimum((end / WIDTH).astype(int), BINS - 1)
-        values = np.bincount((second * BINS + bin_) * 2 + died, minlength=question.size)
+        end, died = np.minimum(death, left), death <= left
+        bin_ = np.minimum((end / WIDTH).astype(int), BINS)  # the last one holds all who were followed beyond
+        values = np.bincount((second * (BINS + 1) + bin_) * 2 + died, minlength=question.size)
         return pets.Tally(values.astype(np.int64), question.signature)
 
 

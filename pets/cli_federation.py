@@ -45,6 +45,15 @@ PassphraseFile = Annotated[
     ),
 ]
 
+_SIGNED = (
+    "It shows who is in the total, and which masked table each of those who signed sent. "
+    "It cannot show that the collector added them up rightly, nor that the tables were true."
+)
+_UNSIGNED = (
+    "Sites sign nothing in the protocol {!r}: it shows the contract, and which messages the collector says there were. "
+    "It cannot show that the sites sent them, who is in the total, nor that the total is right."
+)
+
 transcript_app = typer.Typer(name="transcript", help="Check the record of a secure sum.", no_args_is_help=True)
 
 
@@ -183,18 +192,22 @@ def verify(
 
     All messages must be of one session, in one chain. What the sites signed (who is in the total, and which message
     each of them sent) must agree and verify by the keys in the roster, and so must the collector's signature of it all.
-    The record holds digests of messages, never their content.
+    In a masked sum enough sites must have signed, and the release must name the sites that they say are in the total.
+    In other protocols sites sign nothing: the record shows what the collector says.
+
+    The record holds digests of messages, never their content. So it cannot show that the total is right.
 
     Exit code: 0 it holds, 4 it does not, 1 it could not be read.
     """
     from pets.identity import Roster
-    from pets.session.record import Record
+    from pets.session.record import Record, is_signed_by_sites
 
     record = Record.from_json(_bytes(file))
     signers = record.verify(Roster.from_file(roster), None if release is None else _bytes(release))
     spec = record.transcript.spec
     typer.echo(f"OK. Session {spec.number} of {', '.join(spec.sites)}: {len(record.transcript.headers)} messages.")
     typer.echo(f"Signed by {', '.join(signers)} and the collector." if signers else "Signed by the collector only.")
+    typer.echo(_SIGNED if is_signed_by_sites(spec) else _UNSIGNED.format(spec.aggregator.get("type", "plain")))
     typer.echo(f"SHA-256 of the release: {record.release}" + ("" if release is None else "; it is this one."))
 
 

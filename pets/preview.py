@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from html import escape
 
 from pets.error_model import ErrorModel
-from pets.guarantee import Guarantee
+from pets.guarantee import DifferentialPrivacy, Guarantee, beyond_one_unit
 from pets.query import BoundQuery
 
 
@@ -52,6 +52,7 @@ class Preview:
         """Return the preview as titled lines: (term, explanation)."""
         unit = self.query.domain.unit
         left = "no ledger: nothing will be recorded" if self.remaining is None else f"{self.remaining} left"
+        beyond = {"For more than one": self._beyond()} if isinstance(self.guarantee, DifferentialPrivacy) else {}
         return {
             "Question": [
                 ("asks", f"{self.query.query!r}"),
@@ -60,10 +61,16 @@ class Preview:
                 ("one unit moves the table by", str(self.query.sensitivity)),
             ],
             "Promise": [(str(guarantee), guarantee.explain()) for guarantee in self.guarantees],
+            **beyond,
             "Accuracy": [("", sentence) for sentence in (*self.error.explain(), *self.notes)],
             "Who learns what": list(self.who_learns.items()),
             "Budget": [("cost", str(self.guarantee)), ("ledger", left)],
         }
+
+    def _beyond(self) -> list[tuple[str, str]]:
+        unit, most = self.query.domain.unit, self.query.sensitivity
+        reach = f"changes at most {most.l0:,} cells (L0), each by at most {most.linf:,} (Linf)"
+        return [(f"one {unit.noun}", reach), *beyond_one_unit(self.guarantee)]
 
     def __str__(self) -> str:
         lines = []

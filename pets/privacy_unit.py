@@ -60,6 +60,11 @@ class PrivacyUnit:
                 "Name the column that identifies a patient: PrivacyUnit(id='patient_id', max_rows=...).",
             )
 
+    @property
+    def noun(self) -> str:
+        """What one unit is called: ``patient`` where the column is ``patient_id``, ``row`` without a column."""
+        return "row" if self.id is None else _noun(self.id)
+
     def __str__(self) -> str:
         who = (
             "one row"

@@ -13,7 +13,7 @@ import numpy as np
 
 from pets.config import digest
 from pets.errors import InvalidArgument, PairingRefused
-from pets.guarantee import Guarantee
+from pets.guarantee import Guarantee, beyond_one_unit_sentence
 from pets.noise import NoNoise, half_width, sum_of
 from pets.query import BoundQuery, Columns, Estimated, Measured, Part
 from pets.query.estimate import PUBLISHED
@@ -108,8 +108,9 @@ class Release:
         return self.guarantees[0]
 
     def explain(self) -> tuple[str, ...]:
-        """Return what is promised, in plain sentences."""
-        return tuple(guarantee.explain() for guarantee in self.guarantees)
+        """Return what is promised, in plain sentences: to one unit, and what follows for several."""
+        beyond = beyond_one_unit_sentence(self.guarantee)
+        return (*(guarantee.explain() for guarantee in self.guarantees), *([beyond] if beyond else []))
 
     def to_columns(self, level: float = 0.95) -> Columns:
         """Return the estimates as NumPy columns of equal length.
@@ -226,8 +227,10 @@ def _margin(part: Part, kept: Sequence[int], level: float) -> Columns:
     summed = part.counts().sum(axis=others).transpose(order).reshape(-1)
     copies = free.reshape(block.shape).sum(axis=others).transpose(order).reshape(-1)
     laws = {int(n): sum_of((part.law, 1, int(n))) if n else NoNoise() for n in np.unique(copies)}
-    width = np.array([half_width(laws[int(n)], level) for n in copies])
-    stderr = np.array([laws[int(n)].variance ** 0.5 for n in copies])
+    widths = {n: half_width(law, level) for n, law in laws.items()}
+    deviations = {n: law.variance**0.5 for n, law in laws.items()}
+    width = np.array([widths[int(n)] for n in copies])
+    stderr = np.array([deviations[int(n)] for n in copies])
     unit: float | int = 1 if block.unit == 1 else float(block.unit)
     return key_columns([block.axes[i] for i in kept]) | {
         "value": summed * unit,

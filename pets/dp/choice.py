@@ -103,13 +103,9 @@ def choose(query: Query | BoundQuery, domain: Domain | None, guarantee: DPGuaran
     models = [(mechanism, mechanism.error(bound)) for mechanism in _keeping(bound, guarantee)]
     variances = [[law.variance for law in model.laws] for _, model in models]
     least = [min(column) for column in zip(*variances, strict=True)]
-    scores = [
-        fmean(v / best if best else 1.0 for v, best in zip(row, least, strict=True)) for row in variances
-    ]
+    scores = [fmean(v / best if best else 1.0 for v, best in zip(row, least, strict=True)) for row in variances]
     ranked = sorted(zip(models, scores, strict=True), key=lambda item: item[1])
-    return tuple(
-        Choice(mechanism, model, score, _why(mechanism, score, bound)) for (mechanism, model), score in ranked
-    )
+    return tuple(Choice(mechanism, model, score, _why(mechanism, score, bound)) for (mechanism, model), score in ranked)
 
 
 def plan(
@@ -150,7 +146,7 @@ def plan(
     found = [_least(bound, maker, wanted, chance) for maker in makers]
     best = min(found, key=lambda item: (item[0], item[2]))
     cost: DPGuarantee = PureDP(best[0], unit=bound.domain.unit)
-    if delta is not None:
+    if delta is not None and not isinstance(best[1], DiscreteLaplace):
         cost = ApproxDP(best[0], delta, unit=bound.domain.unit)
     return Planned(cost, best[1], float(wanted), chance, best[2])
 
@@ -245,7 +241,9 @@ def _least(query: BoundQuery, maker: Maker, within: Fraction, level: float) -> t
     return epsilon, maker(epsilon), width(epsilon)
 
 
-_WORDS = re.compile(r"within\s+(?P<within>\d+(?:\.\d+)?)(?:\s+[a-z ]*?)?(?:\s*(?:at|with)\s+(?P<level>\d+(?:\.\d+)?)\s*%)?$")
+_WORDS = re.compile(
+    r"within\s+(?P<within>\d+(?:\.\d+)?)(?:\s+[a-z ]*?)?(?:\s*(?:at|with)\s+(?P<level>\d+(?:\.\d+)?)\s*%)?$"
+)
 
 
 def _target(target: str | None, within: Number | None, level: float) -> tuple[Fraction, float]:

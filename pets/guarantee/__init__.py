@@ -5,6 +5,7 @@ from pets.guarantee.composition import common_unit, compose, parallel
 from pets.guarantee.conversion import rho_for
 from pets.guarantee.dp import ApproxDP, DPGuarantee, PureDP, RenyiDP, ZeroConcentratedDP
 from pets.guarantee.filter import Composition
+from pets.guarantee.groups import beyond_one_unit, beyond_one_unit_sentence
 from pets.guarantee.other import InputPrivacy, NoFormalGuarantee, SuppressionRule
 from pets.guarantee.parsing import from_dict
 
@@ -20,6 +21,8 @@ __all__ = [
     "RenyiDP",
     "SuppressionRule",
     "ZeroConcentratedDP",
+    "beyond_one_unit",
+    "beyond_one_unit_sentence",
     "common_unit",
     "compose",
     "from_dict",

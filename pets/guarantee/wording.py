@@ -46,6 +46,13 @@ def subject(unit: PrivacyUnit | None) -> str:
     return "one unit of the data (which one is not stated)" if unit is None else str(unit)
 
 
+def plural(noun: str) -> str:
+    """Return more than one of it: ``patients``, ``families``, ``children``."""
+    if noun.endswith("child"):
+        return f"{noun}ren"
+    return f"{noun[:-1]}ies" if noun.endswith("y") and noun[-2:-1] not in tuple("aeiou") else f"{noun}s"
+
+
 def chance(probability: Fraction) -> str:
     """Return a probability above 0 as a frequency that is not below it: ``1 in 1,000,000``."""
     one_in = math.floor(1 / probability)

@@ -52,7 +52,7 @@ def add(left: Words, right: Words, primes: tuple[int, ...]) -> Words:
     """Return the sum of two arrays of residues, one row for each prime."""
     total = left + right
     for row, prime in zip(total, primes, strict=True):
-        np.subtract(row, np.uint64(prime), out=row, where=row >= np.uint64(prime))
+        np.minimum(row, row - np.uint64(prime), out=row)  # below the prime the difference wraps, and is the larger
     return np.asarray(total, dtype=np.uint64)
 
 

@@ -27,7 +27,7 @@ from pets.query import BoundQuery
 from pets.session import SERVER, Context, Party, Spec
 from pets.session.bodies import bits_size
 from pets.session.flowing import Flowing
-from pets.session.membership import all_parties, checked_least, require_enough
+from pets.session.membership import all_parties, checked_least, fewest_sites
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,8 @@ class BFV:
     key_holder
         Name of the party that opens. It may be a site: then that site together with the server reads every table.
     min_sites
-        Fewest sites that a sum may be over. Three or more, or two when noise is inside the sum.
+        Fewest sites that a sum may be over: three or more, or two when noise is inside the sum. ``None``: two thirds of
+        the sites, and at least three.
 
     Raises
     ------
@@ -74,7 +75,7 @@ class BFV:
     stages: ClassVar[tuple[str, ...]] = STAGES
     mode: Mode = "public"
     key_holder: str = "key-holder"
-    min_sites: int = 3
+    min_sites: int | None = None
 
     def __post_init__(self) -> None:
         check_settings(self.mode, self.key_holder, self.min_sites)
@@ -110,7 +111,7 @@ class BFV:
         RangeOverflow
             No ciphertext of 128-bit security holds such totals.
         """
-        require_enough(spec, self.min_sites)
+        self.fewest_sites(spec)
         self._terms(spec)
         return all_parties(spec, (self.key_holder,))
 
@@ -127,7 +128,7 @@ class BFV:
     def _terms(self, spec: Spec) -> Terms:
         # One addition more than there are sites: the server's own mask.
         parameters = parameters_for(spec, additions=len(spec.sites) + 1, mode=self.mode)
-        return Terms(_Exact(parameters), self.key_holder, self.min_sites)
+        return Terms(_Exact(parameters), self.key_holder, self.fewest_sites(spec))
 
     @property
     def hidden_range(self) -> None:
@@ -136,7 +137,7 @@ class BFV:
 
     def fewest_sites(self, spec: Spec) -> int:
         """Return the fewest sites that a total can be over."""
-        return self.min_sites
+        return fewest_sites(spec, self.min_sites)
 
     def largest_message(self, spec: Spec) -> int:
         """Return the size of a ciphertext."""
@@ -144,7 +145,8 @@ class BFV:
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain data."""
-        return {"type": self.kind, "mode": self.mode, "key_holder": self.key_holder, "min_sites": self.min_sites}
+        settings = {"type": self.kind, "mode": self.mode, "key_holder": self.key_holder, "min_sites": self.min_sites}
+        return {name: value for name, value in settings.items() if value is not None}
 
 
 @dataclass(frozen=True)

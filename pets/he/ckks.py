@@ -26,7 +26,7 @@ from pets.noise import NoNoise
 from pets.query import BoundQuery
 from pets.session import Context, Party, Spec
 from pets.session.bodies import bits_size
-from pets.session.membership import all_parties, require_enough
+from pets.session.membership import all_parties, fewest_sites
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,8 @@ class CKKS:
         Name of the party that opens, and learns the total. It may be a site: then that site together with the server
         reads every table.
     min_sites
-        Fewest sites that a sum may be over. Three or more, or two when noise is inside the sum.
+        Fewest sites that a sum may be over: three or more, or two when noise is inside the sum. ``None``: two thirds of
+        the sites, and at least three.
 
     Raises
     ------
@@ -78,7 +79,7 @@ class CKKS:
     precision: int = 1
     mode: Mode = "public"
     key_holder: str = "key-holder"
-    min_sites: int = 3
+    min_sites: int | None = None
 
     def __post_init__(self) -> None:
         check_settings(self.mode, self.key_holder, self.min_sites)
@@ -125,7 +126,7 @@ class CKKS:
         RangeOverflow
             No ciphertext of 128-bit security holds such totals.
         """
-        require_enough(spec, self.min_sites)
+        self.fewest_sites(spec)
         self._terms(spec)
         return all_parties(spec, (self.key_holder,))
 
@@ -143,7 +144,7 @@ class CKKS:
         # CKKS needs a bit of the modulus for itself: it rounds to the nearest step, and no two may touch.
         settings = {"pack": False, "reserve_bits": 1, "most_primes": 1}
         parameters = parameters_for(spec, step=self.precision, additions=len(spec.sites), mode=self.mode, **settings)
-        return Terms(_Rounded(parameters, self.precision), self.key_holder, self.min_sites)
+        return Terms(_Rounded(parameters, self.precision), self.key_holder, self.fewest_sites(spec))
 
     @property
     def hidden_range(self) -> None:
@@ -152,7 +153,7 @@ class CKKS:
 
     def fewest_sites(self, spec: Spec) -> int:
         """Return the fewest sites that a total can be over."""
-        return self.min_sites
+        return fewest_sites(spec, self.min_sites)
 
     def largest_message(self, spec: Spec) -> int:
         """Return the size of a ciphertext."""
@@ -160,13 +161,14 @@ class CKKS:
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain data."""
-        return {
+        settings = {
             "type": self.kind,
             "precision": self.precision,
             "mode": self.mode,
             "key_holder": self.key_holder,
             "min_sites": self.min_sites,
         }
+        return {name: value for name, value in settings.items() if value is not None}
 
 
 @dataclass(frozen=True)

@@ -203,6 +203,7 @@ def _as_text(small: NDArray[np.int64]) -> str:
 # ------------------------------------------------------------------------------------------- files in memory
 
 
+@lru_cache(maxsize=1)
 def _has_memory_files() -> bool:
     return hasattr(os, "memfd_create") and Path("/proc/self/fd").is_dir()
 

@@ -20,7 +20,7 @@ from pets.noise import NoNoise
 from pets.query import BoundQuery
 from pets.session import SERVER, Context, Party, Spec
 from pets.session.flowing import Flowing
-from pets.session.membership import checked_least, require_enough
+from pets.session.membership import checked_least, fewest_sites
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,8 @@ class ThresholdBFV:
         Bits by which the noise that each site adds to its partial decryption exceeds the noise that it hides. More
         make larger messages: 30 bits, half as much again. They hide the key, on which no table depends (see below).
     min_sites
-        Fewest sites that a sum may be over. Three or more, or two when noise is inside the sum.
+        Fewest sites that a sum may be over: three or more, or two when noise is inside the sum. ``None``: two thirds of
+        the sites, and at least three.
 
     Raises
     ------
@@ -64,7 +65,7 @@ class ThresholdBFV:
     keyed: ClassVar[bool] = True
     stages: ClassVar[tuple[str, ...]] = STAGES
     flooding_bits: int = 8
-    min_sites: int = 3
+    min_sites: int | None = None
 
     def __post_init__(self) -> None:
         bits = self.flooding_bits
@@ -110,7 +111,7 @@ class ThresholdBFV:
         RangeOverflow
             No ciphertext of 128-bit security holds such totals.
         """
-        require_enough(spec, self.min_sites)
+        fewest_sites(spec, self.min_sites)
         self._parameters(spec)
         return (*spec.sites, SERVER)
 
@@ -148,4 +149,5 @@ class ThresholdBFV:
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain data."""
-        return {"type": self.kind, "flooding_bits": self.flooding_bits, "min_sites": self.min_sites}
+        settings = {"type": self.kind, "flooding_bits": self.flooding_bits, "min_sites": self.min_sites}
+        return {name: value for name, value in settings.items() if value is not None}

@@ -18,7 +18,14 @@ from pets.noise import NoNoise
 from pets.query import BoundQuery
 from pets.session import Context, Party, Spec
 from pets.session.masks import add_mask
-from pets.session.membership import Members, all_parties, checked_least, checked_members, member_names, require_enough
+from pets.session.membership import (
+    Members,
+    all_parties,
+    checked_least,
+    checked_members,
+    fewest_sites,
+    member_names,
+)
 
 _SEED = 32
 
@@ -36,7 +43,8 @@ class AdditiveSharing:
         How many parties compute, two or more (they are then called ``helper-1``, ``helper-2``, ...); or their names,
         which may be those of sites.
     min_sites
-        Fewest sites that a sum may be over. Three or more, or two when noise is inside the sum.
+        Fewest sites that a sum may be over: three or more, or two when noise is inside the sum. ``None``: two thirds of
+        the sites, and at least three.
 
     Raises
     ------
@@ -47,8 +55,10 @@ class AdditiveSharing:
     ---------
     All computing parties but one, together with the collector and any number of sites, learn the total of the other
     sites and nothing else; they may deviate in any way as far as privacy is concerned, since without the last party's
-    shares theirs are uniform. One that deviates can make the total wrong. All of them must stay to the end; sites may
-    drop out. Computational: AES-256 as a pseudorandom generator.
+    shares theirs are uniform. The collector can choose who is in the sum by keeping messages back, at least `min_sites`
+    of them: with c conspiring sites it then learns a sum over as few as `min_sites` - c others. A computing party that
+    deviates can make the total wrong. All of them must stay to the end; sites may drop out. Computational: AES-256 as a
+    pseudorandom generator.
 
     References
     ----------
@@ -60,7 +70,7 @@ class AdditiveSharing:
     keyed: ClassVar[bool] = True
     stages: ClassVar[tuple[str, ...]] = STAGES
     servers: Members = 3
-    min_sites: int = 3
+    min_sites: int | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "servers", checked_members(self.servers, "servers", 2))
@@ -109,7 +119,7 @@ class AdditiveSharing:
         PairingRefused
             The sites are too few to hide in a sum.
         """
-        require_enough(spec, self.min_sites)
+        self.fewest_sites(spec)
         return all_parties(spec, member_names(self.servers, spec))
 
     def party(self, context: Context, values: NDArray[np.int64] | None) -> Party:
@@ -117,8 +127,8 @@ class AdditiveSharing:
         members = member_names(self.servers, context.spec)
         scheme = _Additive(context.spec, len(members))
         if context.me == context.parties[-1]:
-            return CommitteeCollector(context, scheme, members, self.min_sites)
-        return CommitteeMember(context, values, scheme, members, self.min_sites)
+            return CommitteeCollector(context, scheme, members, self.fewest_sites(context.spec))
+        return CommitteeMember(context, values, scheme, members, self.fewest_sites(context.spec))
 
     @property
     def hidden_range(self) -> None:
@@ -127,7 +137,7 @@ class AdditiveSharing:
 
     def fewest_sites(self, spec: Spec) -> int:
         """Return the fewest sites that a total can be over."""
-        return self.min_sites
+        return fewest_sites(spec, self.min_sites)
 
     def largest_message(self, spec: Spec) -> int:
         """Return the size of a vector."""
@@ -136,7 +146,8 @@ class AdditiveSharing:
     def to_dict(self) -> dict[str, Any]:
         """Return plain data."""
         servers = self.servers if isinstance(self.servers, int) else list(self.servers)
-        return {"type": self.kind, "servers": servers, "min_sites": self.min_sites}
+        settings = {"type": self.kind, "servers": servers, "min_sites": self.min_sites}
+        return {name: value for name, value in settings.items() if value is not None}
 
 
 @dataclass(frozen=True)

@@ -69,7 +69,8 @@ class CommitteeMember:
         self.sites = context.spec.sites
         self._values = values
         self._received: Mapping[str, bytes] = {}
-        self._next = [self._report, self._partial_sum]
+        self._asked: bytes = b""
+        self._next = [self._report, self._agree, self._partial_sum]
 
     def start(self) -> Turn:
         """Send a share to each member; a member then waits for those of all sites."""
@@ -83,7 +84,7 @@ class CommitteeMember:
         return Turn(send=send, expect=frozenset(self.sites))
 
     def advance(self, bodies: Mapping[str, bytes]) -> Turn:
-        """Report who was heard, then add what the collector asks for."""
+        """Report who was heard, agree with the other members on who is in the sum, then add."""
         return self._next.pop(0)(bodies)
 
     def _report(self, bodies: Mapping[str, bytes]) -> Turn:
@@ -92,16 +93,34 @@ class CommitteeMember:
         self._received = bodies
         return Turn(send={SERVER: mark(list(bodies), self.sites)}, expect=frozenset({SERVER}))
 
-    def _partial_sum(self, bodies: Mapping[str, bytes]) -> Turn:
+    def _agree(self, bodies: Mapping[str, bytes]) -> Turn:
+        """Tell the other members what the server asks for.
+
+        When fewer members than all open a sum, a server that asks them for different sets of sites could combine their
+        answers into sums of a few sites. So a member answers only with as many others that were asked the same.
+        """
         if SERVER not in bodies:
             raise self.context.abort("the server did not answer in time")
-        (bits,) = cut(bodies[SERVER], bits_size(len(self.sites)))
+        bits, present = cut(bodies[SERVER], bits_size(len(self.sites)), bits_size(len(self.members)))
         chosen = marked(bits, self.sites)
         # A member answers once, and never for fewer sites than were agreed on.
         if not set(chosen) <= set(self._received):
             raise self.context.abort("the server asks for a site that sent nothing", SERVER)
         if len(chosen) < self.least:
             raise self.context.too_few(f"the server asks for {len(chosen)} sites, and {self.least} are needed")
+        self._asked = bits
+        if self.scheme.needed == len(self.members):
+            return self._partial_sum({})
+        others = [name for name in marked(present, self.members) if name != self.context.me]
+        return Turn(send=dict.fromkeys(others, bits), expect=frozenset(others))
+
+    def _partial_sum(self, bodies: Mapping[str, bytes]) -> Turn:
+        agreeing = 1 + sum(body == self._asked for body in bodies.values())
+        if self.scheme.needed < len(self.members) and agreeing < self.scheme.needed:
+            raise self.context.abort(
+                f"{agreeing} members were asked for the same sites, and {self.scheme.needed} are needed"
+            )
+        chosen = marked(self._asked, self.sites)
         place = self.members.index(self.context.me)
         sites = [self.sites.index(name) for name in chosen]
         try:
@@ -156,7 +175,8 @@ class CommitteeCollector:
         self._survivors = tuple(name for name in sites if name in heard)
         if len(self._survivors) < self.least:
             raise self.context.too_few(f"{len(self._survivors)} sites are left, and {self.least} are needed")
-        return Turn(send=dict.fromkeys(bodies, mark(self._survivors, sites)), expect=frozenset(bodies))
+        asked = mark(self._survivors, sites) + mark(list(bodies), self.members)
+        return Turn(send=dict.fromkeys(bodies, asked), expect=frozenset(bodies))
 
     def _open(self, bodies: Mapping[str, bytes]) -> Turn:
         partial = {place: bodies[name] for place, name in enumerate(self.members) if name in bodies}

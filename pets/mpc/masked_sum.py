@@ -19,7 +19,7 @@ from pets.mpc.shamir import MAX_PARTIES
 from pets.noise import NoNoise
 from pets.query import BoundQuery
 from pets.session import SERVER, Context, Party, Spec
-from pets.session.membership import FEWEST_EXACT, checked_least, require_enough
+from pets.session.membership import checked_least, fewest_sites
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,8 @@ class MaskedSum:
     Parameters
     ----------
     min_sites
-        Fewest sites that a sum may be over. Three or more, or two when noise is inside the sum.
+        Fewest sites that a sum may be over: three or more, or two when noise is inside the sum. ``None``: two thirds of
+        the sites, and at least three.
     threshold
         How many sites must help to unmask, hence how many must stay to the end. More than half of the sites.
         ``None``: two thirds, rounded up.
@@ -64,7 +65,7 @@ class MaskedSum:
     kind: ClassVar[str] = "masked_sum"
     keyed: ClassVar[bool] = True
     stages: ClassVar[tuple[str, ...]] = ("shares", "input", "consent", "unmask")
-    min_sites: int = FEWEST_EXACT
+    min_sites: int | None = None
     threshold: int | None = None
 
     def __post_init__(self) -> None:
@@ -109,7 +110,7 @@ class MaskedSum:
         PairingRefused
             The sites are too few to hide in a sum, or the threshold does not fit their number.
         """
-        require_enough(spec, self.min_sites)
+        self.fewest_sites(spec)
         if len(spec.sites) > MAX_PARTIES:
             raise PairingRefused(
                 f"at most {MAX_PARTIES} sites can share their secrets, and {len(spec.sites)} take part"
@@ -129,10 +130,10 @@ class MaskedSum:
 
     def party(self, context: Context, values: NDArray[np.int64] | None) -> Party:
         """Return the site or the server."""
-        threshold = self._threshold(context.spec)
+        threshold, least = self._threshold(context.spec), self.fewest_sites(context.spec)
         if values is None:
-            return MaskedServer(context, threshold, self.min_sites)
-        return MaskedSite(context, values, threshold, self.min_sites)
+            return MaskedServer(context, threshold, least)
+        return MaskedSite(context, values, threshold, least)
 
     @property
     def hidden_range(self) -> None:
@@ -141,7 +142,7 @@ class MaskedSum:
 
     def fewest_sites(self, spec: Spec) -> int:
         """Return the fewest sites that a total can be over."""
-        return max(self._threshold(spec), self.min_sites)
+        return max(self._threshold(spec), fewest_sites(spec, self.min_sites))
 
     def largest_message(self, spec: Spec) -> int:
         """Return the size of a masked vector, or of a deposit where there are few values."""
@@ -151,5 +152,5 @@ class MaskedSum:
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain data."""
-        settings = {"type": self.kind, "min_sites": self.min_sites}
-        return settings if self.threshold is None else settings | {"threshold": self.threshold}
+        settings = {"type": self.kind, "min_sites": self.min_sites, "threshold": self.threshold}
+        return {name: value for name, value in settings.items() if value is not None}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,10 +22,11 @@ class Ring:
         Width, 1 to 64.
     """
 
+    WIDEST: ClassVar[int] = 64
     bits: int
 
     def __post_init__(self) -> None:
-        if not 1 <= self.bits <= 64:
+        if not 1 <= self.bits <= self.WIDEST:
             raise ValueError(f"a ring of {self.bits} bits is not supported")
 
     @property

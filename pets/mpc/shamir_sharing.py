@@ -18,7 +18,14 @@ from pets.mpc.faults import SharesDisagree
 from pets.noise import NoNoise
 from pets.query import BoundQuery
 from pets.session import Context, Party, Spec
-from pets.session.membership import Members, all_parties, checked_least, checked_members, member_names, require_enough
+from pets.session.membership import (
+    Members,
+    all_parties,
+    checked_least,
+    checked_members,
+    fewest_sites,
+    member_names,
+)
 
 _LARGEST = 2**60 - 1
 
@@ -35,7 +42,8 @@ class ShamirSharing:
     threshold
         How many members open a sum, more than half of them. ``None``: just more than half.
     min_sites
-        Fewest sites that a sum may be over. Three or more, or two when noise is inside the sum.
+        Fewest sites that a sum may be over: three or more, or two when noise is inside the sum. ``None``: two thirds of
+        the sites, and at least three.
 
     Raises
     ------
@@ -46,8 +54,10 @@ class ShamirSharing:
     ---------
     Fewer than `threshold` members, together with any number of sites but without the collector, learn nothing at all;
     the privacy of the sharing is unconditional (that of the messages on the way is the study's key agreement's). With
-    the collector, c members learn only one total over the other sites if ``c < 2 threshold - n``: a collector that
-    asks members for different sets of sites needs `threshold` answers for each, and an honest member answers once.
+    the collector, c members learn only one total over the other sites if ``c < 2 threshold - n``: before it answers, an
+    honest member hears from `threshold` members (itself included) that they were asked for the same sites, and two sets
+    with as many would have ``2 threshold - n`` members in common, of whom an honest one names one set only. The
+    collector can choose the sites by keeping messages back, at least `min_sites` of them.
     Up to ``n - threshold`` members may vanish. If e members lie, the total is refused for any
     ``e <= n - threshold - (vanished)``, and for half as many the message names the members
     concerned: they lied, or a site dealt them wrong shares.
@@ -63,7 +73,7 @@ class ShamirSharing:
     stages: ClassVar[tuple[str, ...]] = STAGES
     committee: Members = 5
     threshold: int | None = None
-    min_sites: int = 3
+    min_sites: int | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "committee", checked_members(self.committee, "committee", 3))
@@ -135,7 +145,7 @@ class ShamirSharing:
         RangeOverflow
             Totals at the declared bounds do not fit into the field.
         """
-        require_enough(spec, self.min_sites)
+        self.fewest_sites(spec)
         if max(spec.highest_total, -spec.lowest_total) > _LARGEST:
             raise RangeOverflow(
                 "totals at the declared bounds do not fit into the field of 61 bits. Declare a tighter bound."
@@ -147,8 +157,8 @@ class ShamirSharing:
         members = member_names(self.committee, context.spec)
         scheme = _Shamir(context.spec.size, len(members), self.needed)
         if context.me == context.parties[-1]:
-            return CommitteeCollector(context, scheme, members, self.min_sites)
-        return CommitteeMember(context, values, scheme, members, self.min_sites)
+            return CommitteeCollector(context, scheme, members, self.fewest_sites(context.spec))
+        return CommitteeMember(context, values, scheme, members, self.fewest_sites(context.spec))
 
     @property
     def hidden_range(self) -> None:
@@ -157,7 +167,7 @@ class ShamirSharing:
 
     def fewest_sites(self, spec: Spec) -> int:
         """Return the fewest sites that a total can be over."""
-        return self.min_sites
+        return fewest_sites(spec, self.min_sites)
 
     def largest_message(self, spec: Spec) -> int:
         """Return the size of a vector of shares."""
@@ -166,7 +176,8 @@ class ShamirSharing:
     def to_dict(self) -> dict[str, Any]:
         """Return plain data."""
         committee = self.committee if isinstance(self.committee, int) else list(self.committee)
-        return {"type": self.kind, "committee": committee, "threshold": self.threshold, "min_sites": self.min_sites}
+        settings = {"type": self.kind, "committee": committee, "threshold": self.threshold, "min_sites": self.min_sites}
+        return {name: value for name, value in settings.items() if value is not None}
 
 
 @dataclass(frozen=True)

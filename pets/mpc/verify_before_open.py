@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pets.error_model import ErrorModel
-from pets.errors import InvalidArgument, PairingRefused
+from pets.errors import InvalidArgument, PairingRefused, RangeOverflow
 from pets.guarantee import InputPrivacy
 from pets.mpc.circuit import MIN_BITS, MinimumRule
 from pets.mpc.replicated import PARTIES
@@ -19,7 +19,7 @@ from pets.noise import NoNoise
 from pets.query import BoundQuery
 from pets.session import SERVER, Context, Party, Spec
 from pets.session.flowing import Flowing
-from pets.session.membership import all_parties, checked_least, require_enough
+from pets.session.membership import all_parties, checked_least, fewest_sites
 
 Zeros = Literal["publish", "suppress"]
 
@@ -35,8 +35,8 @@ class VerifyBeforeOpen:
     Parameters
     ----------
     minimum
-        Smallest count that is opened; pair it with ``pets.disclosure.SuppressCells`` of the same minimum. ``None``
-        opens every cell, for other mechanisms, and only the ranges are checked.
+        Smallest count that is opened; pair it with ``pets.disclosure.SuppressCells`` of the same minimum. ``None``,
+        or 0 in a plan file, opens every cell, for other mechanisms, and only the ranges are checked.
     zeros
         ``'publish'`` opens cells that are exactly 0, ``'suppress'`` does not.
     registries
@@ -44,7 +44,8 @@ class VerifyBeforeOpen:
     ranges
         Whether each site's values are checked against the declared range.
     min_sites
-        Fewest sites that a sum may be over. Three or more, or two when noise is inside the sum.
+        Fewest sites that a sum may be over: three or more, or two when noise is inside the sum. ``None``: two thirds of
+        the sites, and at least three.
 
     Raises
     ------
@@ -54,10 +55,14 @@ class VerifyBeforeOpen:
     Guarantee
     ---------
     One of the three, or the collector, or any number of the other sites, who follow the protocol, learn nothing but the
-    cells that the rule allows and which they are (Araki et al. 2016, theorem 3.1, one semi-honest party of three).
-    Two of the three together read everything; so do the collector and one of the three who pool what they hold of an
-    opened cell, but of no other. A single one that deviates cannot change an opened number unnoticed, since each
-    share is in two hands; it can change the decision on a cell, so that a small one is opened.
+    cells that the rule allows, which they are, and so that each hidden count is within the rule's range (Araki et al.
+    2016, theorem 3.1, one semi-honest party of three). Two of the three together read everything. A single one that
+    deviates cannot change an opened number unnoticed, since each share is in two hands; it can change the decision on a
+    cell, so that a small one is opened.
+
+    The rule is applied to what the sites put in. **A site that puts in false counts within its range can lift small
+    cells of the total above the minimum**, and subtract what it added from what is published. The collector can choose
+    who is in the sum by keeping messages back, at least `min_sites` of them.
 
     References
     ----------
@@ -72,11 +77,13 @@ class VerifyBeforeOpen:
     zeros: Zeros = "publish"
     registries: tuple[str, ...] | None = None
     ranges: bool = True
-    min_sites: int = 3
+    min_sites: int | None = None
 
     def __post_init__(self) -> None:
         given = self.minimum
-        if given is not None and (isinstance(given, bool) or not isinstance(given, int) or not 2 <= given <= 10**9):
+        if given == 0 and not isinstance(given, bool):
+            object.__setattr__(self, "minimum", None)
+        elif given is not None and (isinstance(given, bool) or not isinstance(given, int) or not 2 <= given <= 10**9):
             raise InvalidArgument("minimum", "must be a whole number of at least 2, or left out")
         if self.zeros not in ("publish", "suppress"):
             raise InvalidArgument("zeros", "must be 'publish' or 'suppress'")
@@ -113,13 +120,15 @@ class VerifyBeforeOpen:
         return {
             "eavesdropper, also a later quantum one": "sizes, timing and the roster",
             "each site": "its own rows and table",
-            "one of the three registries": "uniformly random shares; which cells may be opened; which sites took part",
+            "one of the three registries": "uniformly random shares; which cells are opened, hence of the others that "
+            "their counts are in the hidden range; which sites took part",
             "two of the three registries together": "every site's table",
             "server": f"{opened}; which sites took part",
             "server and one of the three": f"{opened}, nothing more",
             "one of the three that lies": "nothing by itself; it can have a small cell opened, and is caught if it "
             "changes a number",
-            "a site that sends false values": "is found if they are outside the declared range",
+            "a site that sends false values": "is found if they are outside the declared range; within it, it can lift "
+            "small cells above the minimum and so see them",
             "sites that vanish": "nothing; the total is over those whose shares all arrived",
             "reader of the release": "the release only",
         }
@@ -131,8 +140,10 @@ class VerifyBeforeOpen:
         ------
         PairingRefused
             The sites are too few to hide in a sum, or no three registries are known.
+        RangeOverflow
+            Values at the declared bounds do not fit into the circuit.
         """
-        require_enough(spec, self.min_sites)
+        self.fewest_sites(spec)
         return all_parties(spec, self._terms(spec).members)
 
     def _terms(self, spec: Spec) -> Terms:
@@ -140,10 +151,14 @@ class VerifyBeforeOpen:
         if len(members) < PARTIES:
             raise PairingRefused("three registries must check, and there are two sites. Name the three.")
         bound, minimum = max(spec.highest_total, -spec.lowest_total), self.minimum or 1
-        # One bit for the sign: a spec's totals have 63 bits at most, so this fits into 64.
-        bits = max((bound + minimum - 1).bit_length() + 1, MIN_BITS)
+        heaviest = max(spec.weights, default=1)
+        low, high = spec.least * heaviest - spec.noise_bound, spec.upper * heaviest + spec.noise_bound
+        widest = max(bound + minimum - 1, high - low, high, -low)
+        bits = max(widest.bit_length() + 1, MIN_BITS)
+        if bits > Ring.WIDEST:
+            raise RangeOverflow("values at the declared bounds do not fit into 64 bits. Declare tighter bounds.")
         rule = None if self.minimum is None else MinimumRule(minimum, bound, self.zeros == "publish")
-        return Terms(members, Ring(bits), rule, self.ranges, self.min_sites)
+        return Terms(members, Ring(bits), rule, self.ranges, self.fewest_sites(spec))
 
     def party(self, context: Context, values: NDArray[np.int64] | None) -> Party:
         """Return the site, the checking registry or the server."""
@@ -161,7 +176,7 @@ class VerifyBeforeOpen:
 
     def fewest_sites(self, spec: Spec) -> int:
         """Return the fewest sites that a total can be over."""
-        return self.min_sites
+        return fewest_sites(spec, self.min_sites)
 
     def largest_message(self, spec: Spec) -> int:
         """Return the size of a round of the range check, the largest message."""
@@ -170,7 +185,12 @@ class VerifyBeforeOpen:
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain data."""
-        settings = {"type": self.kind, "zeros": self.zeros, "ranges": self.ranges, "min_sites": self.min_sites}
-        if self.minimum is not None:
-            settings["minimum"] = self.minimum
-        return settings if self.registries is None else settings | {"registries": list(self.registries)}
+        settings = {
+            "type": self.kind,
+            "minimum": self.minimum or 0,
+            "zeros": self.zeros,
+            "ranges": self.ranges,
+            "registries": None if self.registries is None else list(self.registries),
+            "min_sites": self.min_sites,
+        }
+        return {name: value for name, value in settings.items() if value is not None}

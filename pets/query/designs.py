@@ -26,6 +26,9 @@ from pets.query.trees import Tree, flat
 
 Levels = tuple[int, ...]
 
+MAX_LABELS = 2**22
+"""Most labels of one axis of a design."""
+
 
 @dataclass(frozen=True)
 class Design:
@@ -68,7 +71,7 @@ class Design:
             if name not in self.names:
                 raise InvalidArgument("by", f"names {name!r}, which is not in this release")
         places = tuple(self.names.index(name) for name in names)
-        if self._key(places, tuple(self.trees[i].depth for i in places)) not in self.variances:
+        if not all(key in self.variances for _, key in self._inside(places)):
             raise InvalidArgument("by", "asks for a table that was not measured")
         return places
 
@@ -200,7 +203,7 @@ def _tree(axis: object) -> Tree:
     if not isinstance(axis, Mapping) or not isinstance(axis.get("name"), str):
         raise InvalidArgument("axes", "must hold tables with a 'name'")
     labels, parents = axis.get("labels"), axis.get("parents")
-    if type(labels) is int and 1 <= labels <= 2**27:
+    if type(labels) is int and 1 <= labels <= MAX_LABELS:
         return flat(labels)
     whole = isinstance(parents, list) and all(
         isinstance(level, list) and all(type(n) is int and n >= 0 for n in level) for level in parents

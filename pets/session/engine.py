@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from pets.errors import InvalidArgument, JournalError, MessageRejected, PetsError, ProtocolAbort
 from pets.session import journal as log
 from pets.session.journal import Journal, NoJournal
-from pets.session.keys import Keys
+from pets.session.keys import Keys, NoKeys
 from pets.session.party import Context, Outcome, Turn
 from pets.session.spec import Spec
 from pets.session.transcript import Transcript
@@ -78,8 +78,8 @@ class Session:
     Raises
     ------
     InvalidArgument
-        `me` is no party of this session, a site brings no values or values of another form than the spec says, or
-        the journal is of another session.
+        `me` is no party of this session, the protocol needs keys and there are none, a site brings no values or
+        values of another form than the spec says, or the journal is of another session.
     JournalError
         What the journal holds does not fit the keys.
     ProtocolAbort
@@ -100,6 +100,8 @@ class Session:
         self.parties = aggregator.parties(spec)
         if me not in self.parties:
             raise InvalidArgument("me", f"{me!r} takes no part in this session")
+        if aggregator.keyed and isinstance(keys, NoKeys):
+            raise InvalidArgument("keys", f"{aggregator.kind!r} hides nothing without them", "Agree on keys first.")
         _check_values(spec, me, values)
         self._place = {name: place for place, name in enumerate(self.parties)}
         self._limit = aggregator.largest_message(spec)
@@ -273,7 +275,7 @@ class Session:
             raise MessageRejected("is not authentic: it was altered, or made with other keys")
         if sender in self._gone or self._turn.done:
             return
-        if self._is_repeat(sender, header):
+        if self._is_repeat(sender, header, wire):
             return
         body = wire[-header.length :] if header.length else b""
         if header.sealed:
@@ -295,12 +297,13 @@ class Session:
             raise MessageRejected("comes from nobody who takes part")
         return self.parties[header.sender]
 
-    def _is_repeat(self, sender: str, header: Header) -> bool:
+    def _is_repeat(self, sender: str, header: Header, wire: bytes) -> bool:
         """Return whether this very message came before; two different ones in one place end the session."""
         sequence, seen = header.sequence, self._seen[sender]
         if sequence in seen:
             if seen[sequence] == header.digest:
                 return True
+            self._journal.append(log.RECEIVED, wire)  # so that a restart does not forget it
             raise ProtocolAbort(self.stage, "two different messages were sent in one place", sender)
         if sequence > min(self._read[sender] + MAX_AHEAD, MAX_SEQUENCE):
             raise MessageRejected("is too far ahead of its turn")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hmac
 import os
 import struct
 from collections.abc import Iterator
@@ -12,10 +13,12 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 
 from pets.errors import InvalidArgument, JournalError
+from pets.session.keys import derive
 
 START, KEEP, RECEIVED, TIMEOUT = b"S", b"K", b"R", b"T"
-_MAGIC = b"pets-journal-1\x00\x00"
+_MAGIC = b"pets-journal-2\x00\x00"
 _LENGTH = struct.Struct("<I")
+_CHECK = 8
 _NONCE = 12
 _KEY = 32
 
@@ -71,7 +74,7 @@ class SealedJournal:
         self.path = Path(path)
         if len(key) != _KEY:
             raise InvalidArgument("key", f"must be {_KEY} bytes")
-        self._cipher = ChaCha20Poly1305(key)
+        self._cipher, self._length_key = ChaCha20Poly1305(key), derive(key, "journal length")
         self._past: list[tuple[bytes, ...]] = []
         flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_CLOEXEC", 0)
         try:
@@ -108,21 +111,32 @@ class SealedJournal:
             self._past.append(fields)
 
     def _read(self, data: bytes, offset: int) -> tuple[tuple[bytes, ...], int] | None:
-        if offset + _LENGTH.size > len(data):
+        start = offset + _LENGTH.size + _CHECK
+        if start > len(data):
             return None
         (length,) = _LENGTH.unpack_from(data, offset)
-        end = offset + _LENGTH.size + length
+        if not hmac.compare_digest(data[offset:start], self._head(length)):
+            raise self._altered()  # a length that was changed could make all later records look like a torn one
+        end = start + length
         if end > len(data):
             return None
-        sealed = data[offset + _LENGTH.size : end]
+        sealed = data[start:end]
         try:
             plain = self._cipher.decrypt(sealed[:_NONCE], sealed[_NONCE:], self._place())
         except (InvalidTag, ValueError):
             if end == len(data):
                 return None
-            raise JournalError(f"{self.path.name} was altered, or belongs to another key") from None
+            raise self._altered() from None
         self._count += 1
         return _split(plain), end
+
+    def _altered(self) -> JournalError:
+        return JournalError(f"{self.path.name} was altered, or belongs to another key")
+
+    def _head(self, length: int) -> bytes:
+        """Return the length of the record that comes next, authentic by itself: it is needed before all is there."""
+        packed = _LENGTH.pack(length)
+        return packed + hmac.digest(self._length_key, self._place() + packed, "sha256")[:_CHECK]
 
     def _place(self) -> bytes:
         return self._salt + self._count.to_bytes(8, "little")
@@ -132,7 +146,7 @@ class SealedJournal:
         plain = b"".join(_LENGTH.pack(len(field)) + field for field in (kind, *fields))
         nonce = os.urandom(_NONCE)
         sealed = nonce + self._cipher.encrypt(nonce, plain, self._place())
-        self._write(_LENGTH.pack(len(sealed)) + sealed)
+        self._write(self._head(len(sealed)) + sealed)
         self._count += 1
 
     def _write(self, data: bytes) -> None:

@@ -10,33 +10,42 @@ FEWEST_EXACT = 3
 
 
 def checked_least(min_sites: object) -> None:
-    """Refuse a minimum that is no integer of 2 or more.
+    """Refuse a minimum that is neither left out nor an integer of 2 or more.
 
     Raises
     ------
     InvalidArgument
         It is not.
     """
+    if min_sites is None:
+        return
     if isinstance(min_sites, bool) or not isinstance(min_sites, int) or min_sites < 2:
-        raise InvalidArgument("min_sites", "must be an integer of 2 or more")
+        raise InvalidArgument("min_sites", "must be an integer of 2 or more, or left out")
 
 
-def require_enough(spec: Spec, min_sites: int) -> None:
-    """Refuse a session of too few sites.
+def fewest_sites(spec: Spec, min_sites: int | None) -> int:
+    """Return the fewest sites that a sum may be over, after refusing a session of too few.
+
+    Who carries the messages can keep a site's from arriving, and so choose who is in the sum. Therefore the number left
+    out stands for two thirds of the sites, rounded up, and at least three: c conspiring sites then learn the sum of at
+    least that many less c.
 
     Raises
     ------
     PairingRefused
-        There are fewer than `min_sites`; or two, with no noise inside the sum; or one.
+        A sum could be over fewer than three sites with no noise inside; or fewer take part than it needs.
     """
     count = len(spec.sites)
-    if count < 2 or (count < FEWEST_EXACT and not spec.noise):
+    least = min(max(FEWEST_EXACT, -(-2 * count // 3)), max(count, 2)) if min_sites is None else min_sites
+    if count < 2 or (min(least, count) < FEWEST_EXACT and not spec.noise):
+        few = min(least, count)
         raise PairingRefused(
-            f"with {count} site{'s' if count > 1 else ''} an exact total tells a site's table by subtraction. "
-            "Add a site, or put the noise inside the sum with noise_at='sites' and min_sites=2."
+            f"an exact total over {few} site{'s' if few > 1 else ''} tells a site's table by subtraction. "
+            "Sum over three sites or more, or put the noise inside the sum with noise_at='sites'."
         )
-    if count < min_sites:
-        raise PairingRefused(f"the sum needs at least {min_sites} sites and {count} take part")
+    if count < least:
+        raise PairingRefused(f"the sum needs at least {least} sites and {count} take part")
+    return least
 
 
 Members = int | tuple[str, ...]

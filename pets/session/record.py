@@ -11,7 +11,7 @@ from pets.config import canonical_json, parse_json
 from pets.errors import ConfigError, TranscriptInvalid
 from pets.identity import Identity, Roster, SessionVoices, study_id
 from pets.identity.ratchet import session_id
-from pets.session.spec import SERVER
+from pets.session.spec import SERVER, Spec
 from pets.session.transcript import Transcript
 
 MAX_BYTES = 512 * 2**20
@@ -83,7 +83,11 @@ class Record:
             raise TranscriptInvalid(f"cannot be read: {type(error).__name__}") from None
 
     def verify(self, roster: Roster, release: bytes | None = None) -> tuple[str, ...]:
-        """Check the record as a third party, and return the parties whose signatures are in it.
+        """Check the record as a third party, and return the sites whose signatures are in it.
+
+        In a masked sum at least the threshold of those in the total must have signed who is in it, as an honest
+        collector never unmasks with fewer. In other protocols sites sign nothing: the record then shows what the
+        collector says, and no more. It never shows that the total is right.
 
         Parameters
         ----------
@@ -95,7 +99,7 @@ class Record:
         Raises
         ------
         TranscriptInvalid
-            The record contradicts itself, the roster, or the release.
+            The record contradicts itself, the roster, or the release, or too few sites signed.
         BadSignature, UnknownParty
             A signature is not that of the party it is ascribed to.
         """
@@ -106,7 +110,55 @@ class Record:
             raise TranscriptInvalid("is of a session of another roster")
         roster[SERVER].verify(self.signature, self._content(), _CONTEXT)
         session = session_id(study_id(roster, self.purpose, self.epoch), spec.number, spec.id)
-        self.transcript.verify(SessionVoices(roster, session))
-        if release is not None and hashlib.sha256(release).hexdigest() != self.release:
-            raise TranscriptInvalid("is not that of this release")
-        return tuple(sorted({item.party for item in self.transcript.evidence}))
+        said = self.transcript.verify(SessionVoices(roster, session))
+        signers = tuple(sorted({item.party for item in self.transcript.evidence}))
+        summed = _summed(spec, signers, said) if is_signed_by_sites(spec) else None
+        if release is not None:
+            if hashlib.sha256(release).hexdigest() != self.release:
+                raise TranscriptInvalid("is not that of this release")
+            _check_release(release, spec, summed)
+        return signers
+
+
+def is_signed_by_sites(spec: Spec) -> bool:
+    """Return whether sites sign, in the protocol of this contract, who is in the total and what they sent."""
+    return spec.aggregator.get("type") == "masked_sum"
+
+
+def fewest_signers(spec: Spec) -> int:
+    """Return the threshold of a masked sum: how many sites must have agreed on who is in the total.
+
+    Raises
+    ------
+    TranscriptInvalid
+        The contract names one under which a lying collector could have had two totals.
+    """
+    count = len(spec.sites)
+    threshold = spec.aggregator.get("threshold", max(-(-2 * count // 3), count // 2 + 1))
+    if isinstance(threshold, bool) or not isinstance(threshold, int) or not count < 2 * threshold <= 2 * count:
+        raise TranscriptInvalid("is of a contract whose threshold does not fit its sites")
+    return threshold
+
+
+def _summed(spec: Spec, signers: tuple[str, ...], said: Mapping[str, Any]) -> set[str]:
+    """Return the sites that are in the total, as enough of them signed."""
+    needed = fewest_signers(spec)
+    if len(signers) < needed:
+        raise TranscriptInvalid(f"holds the signatures of {len(signers)} sites, and this sum needs those of {needed}")
+    active = said.get("active")
+    if not isinstance(active, list) or not set(signers) <= {str(name) for name in active} <= set(spec.sites):
+        raise TranscriptInvalid("holds signatures of parties that are not in the total, or of no list of those that are")
+    return set(active)
+
+
+def _check_release(release: bytes, spec: Spec, summed: set[str] | None) -> None:
+    """Refuse a release that says of itself otherwise than the contract, or than the sites signed."""
+    try:
+        origin = parse_json(release, max_bytes=MAX_BYTES)["provenance"]
+        sites, aggregator = [str(name) for name in origin["sites"]], dict(origin["aggregator"])
+    except (ConfigError, KeyError, TypeError, ValueError):
+        raise TranscriptInvalid("is of a release that does not say where it comes from") from None
+    if aggregator != dict(spec.aggregator):
+        raise TranscriptInvalid("is of a session with another aggregator than the release names")
+    if not set(sites) <= set(spec.sites) or (summed is not None and set(sites) != summed):
+        raise TranscriptInvalid("is of a session whose total is over other sites than the release names")

@@ -110,8 +110,10 @@ class Transcript:
             raise TranscriptInvalid("has a chain that does not lead to the head it states")
         return record
 
-    def verify(self, roster: Verifier) -> None:
+    def verify(self, roster: Verifier) -> dict[str, Any]:
         """Check, as a third party, that all is of one session, that those who signed say the same, and each signature.
+
+        Return what all who signed say, without the session and their own messages; nothing if nobody signed.
 
         What a party signs is a JSON object. Under ``session`` stands the session, under ``sent`` the digest of a
         message that this party sent; all else must be the same for everybody.
@@ -136,6 +138,7 @@ class Transcript:
                 raise TranscriptInvalid(f"holds a statement of {item.party!r} that contradicts another party's")
             common = said
             roster.verify(item.party, item.statement, item.signature)
+        return common or {}
 
     def _digests_by_sender(self) -> dict[str, set[str]]:
         digests: dict[str, set[str]] = {}

@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Iterator
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pets.domain import Domain
 from pets.dp.auditing import empirical_epsilon
@@ -145,8 +146,7 @@ def _privacy(mechanism: Mechanism) -> Iterator[str]:
     if not _claims_dp(mechanism, query):
         return
     step = query.sensitivity.linf
-    low = mechanism.release(Tally(np.zeros(query.size, dtype=np.int64), query.signature), query).parts[0].values
-    high = mechanism.release(Tally(np.full(query.size, step, dtype=np.int64), query.signature), query).parts[0].values
+    low, high = (_whole(mechanism, query, np.full(query.size, count, dtype=np.int64)) for count in (0, step))
     claim = mechanism.guarantee(query)
     for delta in (0.0,) if isinstance(claim, PureDP) else (1e-1, 1e-2, 1e-3):
         epsilon = _claimed_epsilon(claim, delta)
@@ -154,6 +154,12 @@ def _privacy(mechanism: Mechanism) -> Iterator[str]:
         if epsilon is not None and seen > epsilon:
             yield f"leaks at least epsilon {seen:.3f} at delta {delta:g}, claims {epsilon:.3f}"
             return
+
+
+def _whole(mechanism: Mechanism, query: BoundQuery, counts: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return the values of one release; fractions are cut off, which is post-processing."""
+    values = mechanism.release(Tally(counts, query.signature), query).parts[0].values
+    return np.asarray(np.floor(values), dtype=np.int64)
 
 
 def _claimed_epsilon(claim: object, delta: float) -> float | None:

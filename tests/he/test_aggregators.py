@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import subprocess
 import sys
 
@@ -193,6 +194,7 @@ def test_seeded_messages_are_less_than_half():
 def test_sites_may_vanish_down_to_the_minimum(aggregator, stage):
     spec = spec_of(names=("A", "B", "C", "D", "E"))
     values = some(spec)
+    aggregator = dataclasses.replace(aggregator, min_sites=3)
     gone = [name for name in ("D", "A", "E") if name != aggregator.key_holder]
     for count in (1, 2):
         outcome = total_of(aggregator, spec, values, drop=dict.fromkeys(gone[:count], stage))
@@ -201,6 +203,13 @@ def test_sites_may_vanish_down_to_the_minimum(aggregator, stage):
         assert np.array_equal(outcome.total, plain(values, left))
     with pytest.raises(TooFewSites):
         total_of(aggregator, spec, values, drop=dict.fromkeys(gone, stage))
+
+
+def test_by_default_two_thirds_of_the_sites_must_send():
+    spec = spec_of(names=("A", "B", "C", "D", "E"))
+    assert total_of(BFV(), spec, some(spec), drop={"A": "input"}).survivors == ("B", "C", "D", "E")
+    with pytest.raises(TooFewSites):
+        total_of(BFV(), spec, some(spec), drop={"A": "input", "B": "input"})
 
 
 @pytest.mark.parametrize("stage", ["keys", "input"])

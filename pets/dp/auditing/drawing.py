@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -81,7 +82,12 @@ def _published(release: Release) -> NDArray[np.int64]:
     if not isinstance(release, Release):
         raise InvalidArgument("mechanism", "must give a pets.Release", "See pets.Mechanism.release.")
     parts = [
-        part.values if part.suppressed is None else np.where(part.suppressed, _HIDDEN, part.values)
+        _whole(part.values) if part.suppressed is None else np.where(part.suppressed, _HIDDEN, _whole(part.values))
         for part in release.parts
     ]
     return parts[0] if len(parts) == 1 else np.concatenate(parts)
+
+
+def _whole(values: NDArray[Any]) -> NDArray[np.int64]:
+    """Return integers; of estimates with fractions these are cut off, which is post-processing."""
+    return values if values.dtype == np.int64 else np.floor(values).astype(np.int64)

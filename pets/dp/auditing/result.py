@@ -123,9 +123,7 @@ class Audit:
         """Return what this verdict leaves open, in plain words."""
         if self.verdict == "refuted":
             wrong = f"with probability {1 - self.confidence:.2g} a right mechanism is called false by the draws"
-            return (
-                f"Little: {wrong}." if self.lower > self.claimed else "Nothing: the stated law itself breaks it."
-            )
+            return f"Little: {wrong}." if self.lower > self.claimed else "Nothing: the stated law itself breaks it."
         common = (
             "One pair of data sets was tried, and rare outcomes are not seen in draws. Timing, memory, the random "
             "generator and what happens to the rows before they are added up were not looked at."

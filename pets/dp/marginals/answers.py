@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import lru_cache
 from itertools import product
 from math import prod, sqrt
 
@@ -77,8 +78,14 @@ def total_of(release: Release, labels: Mapping[str, Sequence[Label]], level: flo
 
 def law_of(design: Design, weights: Mapping[str, NDArray[np.float64]]) -> NoiseLaw:
     """Return the law of the error of a weighted sum of cells; see :meth:`~pets.query.designs.Design.variance`."""
-    places = design.positions(tuple(weights))
-    reads = [design.trees[i].coefficients(np.asarray(weights[design.names[i]], dtype=np.float64)) for i in places]
+    return _law_of(design, tuple((name, tuple(np.asarray(w).tolist())) for name, w in sorted(weights.items())))
+
+
+@lru_cache(maxsize=1024)
+def _law_of(design: Design, weights: tuple[tuple[str, tuple[float, ...]], ...]) -> NoiseLaw:
+    places = design.positions([name for name, _ in weights])
+    vectors = [np.array(w, dtype=np.float64) for _, w in weights]
+    reads = [design.trees[i].coefficients(vector) for i, vector in zip(places, vectors, strict=True)]
     sigma2 = dict(design.sigma2)
     terms: list[Term] = []
     for levels in product(*(range(design.trees[i].depth + 1) for i in places)):

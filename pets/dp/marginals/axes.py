@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from pets.domain import Domain
 from pets.errors import InvalidArgument
-from pets.query.designs import leaf_variances
+from pets.query.designs import MAX_LABELS, leaf_variances
 from pets.query.trees import Tree, balanced, flat
 
 MAX_RANGE = 4096
@@ -61,6 +61,8 @@ def plan_axis(
         A level is unknown, or two levels do not nest.
     """
     labels = len(domain.key_axis(name))
+    if labels > MAX_LABELS:
+        raise InvalidArgument(name, f"has more than {MAX_LABELS:,} labels", "Use coarser categories.")
     if name in ranges:
         if labels > MAX_RANGE:
             raise InvalidArgument("ranges", f"names {name!r}, with more than {MAX_RANGE:,} labels", "Use wider bins.")

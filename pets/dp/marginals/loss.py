@@ -2,8 +2,8 @@ r"""The exact privacy loss of a set of residual measurements.
 
 The contrasts of a component are the whole-number vector :math:`K R x`, where :math:`R = \otimes R_i` and :math:`K`
 makes it whole. With independent discrete Gaussian noise of parameter :math:`s^2` on each entry, a change :math:`d` of
-the table costs :math:`K^2 \|R d\|^2 / (2 s^2)` in zero-concentrated DP (Canonne, Kamath, Steinke 2020, theorem 4), and the
-components compose to the sum. The scaling itself costs nothing: it multiplies sensitivity and noise alike.
+the table costs :math:`K^2 \|R d\|^2 / (2 s^2)` in zero-concentrated DP (Canonne, Kamath, Steinke 2020, theorem 4), and
+the components compose to the sum. The scaling itself costs nothing: it multiplies sensitivity and noise alike.
 
 One leaf's column has :math:`\|R_i e_c\|^2 = 1 - 1/k`, where :math:`k` is the number of siblings of its node; two leaves
 that part on this level have the inner product :math:`-1/k`, two that parted above it 0.

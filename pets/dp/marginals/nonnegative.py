@@ -75,7 +75,9 @@ def fit_nonnegative(release: Release) -> NonNegativeFit:
     McGregor and Rastogi, *The matrix mechanism*, VLDB J. 2015, section 7 (non-negative least squares).
     """
     parts = release.parts
-    if any(p.block.measure != "count" or p.block.unit != 1 for p in parts) or any(p.suppressed is not None for p in parts):
+    if any(p.block.measure != "count" or p.block.unit != 1 for p in parts) or any(
+        p.suppressed is not None for p in parts
+    ):
         raise PairingRefused("only tables of counts without hidden cells can be fitted")
     names = tuple(dict.fromkeys(axis.name for part in parts for axis in part.block.axes))
     sizes = {axis.name: len(axis) for part in parts for axis in part.block.axes}

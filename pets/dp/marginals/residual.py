@@ -71,8 +71,9 @@ class ResidualPlanner:
     Notes
     -----
     *What whole numbers cost.* Nothing in privacy: the scale multiplies sensitivity and noise alike. Nothing in
-    accuracy: noise orthogonal to the residuals is projected away, as in the continuous mechanism, and the variance of the
-    discrete law never exceeds its parameter. In range, a component of a table with n cells needs noise n times as wide.
+    accuracy: noise orthogonal to the residuals is projected away, as in the continuous mechanism, and the variance of
+    the discrete law never exceeds its parameter. In range: a component of a table with n cells needs noise n times as
+    wide.
 
     *Rows that fit no cell.* Each margin is taken from the largest table of the query that holds it, so that it adds up
     with that table: a row left out there is left out of its margins too. The number of rows left out is measured

@@ -2,8 +2,8 @@ r"""A table that is published anew every year: running totals under one budget f
 
 With :math:`A` the matrix of running sums over T years, :math:`A = B C`: year by year :math:`C x + z` is measured, and
 :math:`B` turns the measurements into running totals. :math:`C` is the lower-triangular Toeplitz square root of
-:math:`A`, its entries rounded to multiples of :math:`2^{-20}` so that the scaled measurement is whole; :math:`B = A C^{-1}`
-takes the rounding back exactly. For ten years the largest variance is a third of what adding up independently noised
+:math:`A`, its entries rounded to multiples of :math:`2^{-20}` so that the measurement is whole; :math:`B = A C^{-1}`
+takes it back exactly. For ten years the largest variance is a third of what adding up independently noised
 years gives, and a quarter of the binary tree's.
 
 References
@@ -67,8 +67,8 @@ class YearlyTotals:
     rho-zero-concentrated differential privacy for the privacy unit of the query's domain, whose `max_rows` counts rows
     of all years together, for all releases together; also if what is registered in a year depends on what was
     published before. A unit with `k` rows moves the scaled measurements by at most `k` times the longest column of the
-    scaled C, whichever years the rows fall in (triangle inequality), and under replace-one by at most sqrt(2) times that:
-    two columns of positive entries have no negative inner product.
+    scaled C, whichever years the rows fall in (triangle inequality), and under replace-one by at most sqrt(2) times
+    that: two columns of positive entries have no negative inner product.
 
     References
     ----------

@@ -10,7 +10,7 @@ from __future__ import annotations
 from pets.epi.survival.counts import EventCounts
 from pets.epi.survival.curves import Curve, Curves
 from pets.epi.survival.estimators import cumulative_incidence, kaplan_meier, nelson_aalen
-from pets.epi.survival.log_rank import LogRank, log_rank
+from pets.epi.survival.logrank import LogRank, log_rank
 from pets.epi.survival.summaries import Duration, median_survival, restricted_mean, survival_quantile
 
 __all__ = [

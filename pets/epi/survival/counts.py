@@ -114,6 +114,11 @@ class EventCounts:
         """Whether any count contains noise."""
         return bool(self.events_variance.any() or self.censored_variance.any() or self.beyond_variance.any())
 
+    @property
+    def widths(self) -> Array:
+        """Time that each bin covers, shape (bins,)."""
+        return np.diff(np.concatenate([[self.start], self.times]))
+
     def pooled(self) -> EventCounts:
         """Return all strata added up to one; their noises add up too."""
         names = ("events", "events_variance", "censored", "censored_variance", "beyond", "beyond_variance")

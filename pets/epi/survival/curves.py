@@ -72,7 +72,7 @@ class Curve:
         return ", ".join(str(label) for label in self.labels) or "all"
 
     def at(self, time: float) -> tuple[float, float, float]:
-        """Return estimate and limits at the last bin that ends at or before `time`.
+        """Return estimate and limits at `time`, between the ends of two bins along the straight line.
 
         Raises
         ------
@@ -81,8 +81,8 @@ class Curve:
         """
         if not self.times[0] <= time <= self.times[-1]:
             raise InvalidArgument("time", f"must lie between {self.times[0]:g} and {self.times[-1]:g}")
-        at = int(np.searchsorted(self.times, time, side="right")) - 1
-        return float(self.value[at]), float(self.low[at]), float(self.high[at])
+        value, low, high = (float(np.interp(time, self.times, y)) for y in (self.value, self.low, self.high))
+        return value, low, high
 
 
 _ARRAYS = (

@@ -48,11 +48,12 @@ def variances(table: RiskTable, gradient: Gradient, outputs: int) -> tuple[Array
         How many there are.
     """
     sampling, noise = np.empty(outputs), np.empty(outputs)
+    noisy = table.events_variance.any() or table.censored_variance.any() or table.beyond_variance > 0
     for first in range(0, outputs, _ROWS):
         rows = slice(first, min(first + _ROWS, outputs))
         slopes = gradient(rows.start, rows.stop)
         sampling[rows] = _sampling(table, slopes)
-        noise[rows] = _noise(table, slopes)
+        noise[rows] = _noise(table, slopes) if noisy else 0.0
     return sampling, noise
 
 

@@ -56,15 +56,16 @@ def kaplan_meier(
     Examples
     --------
     >>> import pets
+    >>> from pets.epi.survival import EventCounts, kaplan_meier
     >>> domain = pets.Domain(
     ...     time=pets.Integer(0, 1080, bins=range(0, 1081, 90)),
     ...     status=["censored", "dead"],
     ...     sex=["male", "female"],
     ... )
     >>> question = pets.EventTable("time", "status", by=["sex"]).bind(domain)
-    >>> counts = pets.epi.EventCounts.exact(question, question.tally(pets.datasets.lung()))
+    >>> counts = EventCounts.exact(question, question.tally(pets.datasets.lung()))
     >>> round(kaplan_meier(counts)["female"].at(400)[0], 2)
-    0.54
+    0.51
     """
     counts = EventCounts.of(source).single(event)
     chosen, confidence = interval_argument(interval), level_argument(level)
@@ -183,7 +184,7 @@ def _raw_hazards(counts: EventCounts, stratum: int) -> Array:
     at_risk = _raw_entering(counts, stratum) - counts.lost * counts.censored[stratum]
     events = counts.events[stratum]
     undefined = np.where(events == 0, 0.0, np.nan)
-    return np.divide(events, at_risk[:, None], out=undefined, where=at_risk[:, None] > 0)
+    return np.asarray(np.divide(events, at_risk[:, None], out=undefined, where=at_risk[:, None] > 0))
 
 
 def _raw_incidence(hazards: Array) -> Array:

@@ -7,9 +7,9 @@ negative, survival never rises, numbers at risk never rise, and events, censorin
 other. Clipping each count at zero instead would add about 0.43 patients for each empty cell at epsilon 1; here the
 total is the unbiased one.
 
-**The end of the curve.** Where fewer are at risk than twice the standard deviation of the noise in that number, a
-hazard is noise over noise. There the number at risk is taken to be those two standard deviations, which flattens
-the curve, and the bin is marked as not reliable.
+**The end of the curve.** Where fewer are at risk than twice the standard deviation of the noise in that number, the
+hazard of a single bin is noise over noise. Such bins are merged: they share one rate, their events over their time at
+risk. They are marked as not reliable; limits are not claimed to cover there.
 
 This is post-processing: it costs no privacy, and it is biased where the noise is large. What was measured stays
 available as ``raw`` beside it.
@@ -49,8 +49,10 @@ class RiskTable:
     entering
         Number at risk as the bin begins, shape (bins,).
     at_risk
-        Number exposed to the bin's hazard: half the censored are lost (fewer in narrow bins), and it is not taken
-        to be below the noise.
+        Number exposed to the bin's hazard: half the censored are lost (fewer in narrow bins). For variances it is
+        not taken to be below the noise.
+    hazards
+        Share of those at risk who have each event, shape (bins, causes); 0 where nobody is at risk.
     reliable
         Whether the number at risk is above its noise.
     """
@@ -63,12 +65,8 @@ class RiskTable:
     lost: Array
     entering: Array
     at_risk: Array
+    hazards: Array
     reliable: np.ndarray[tuple[int, ...], np.dtype[np.bool_]]
-
-    @property
-    def hazards(self) -> Array:
-        """Share of those at risk who have each event, shape (bins, causes); 0 where nobody is at risk."""
-        return np.divide(self.events, self.at_risk[:, None], out=np.zeros_like(self.events), where=self.events > 0)
 
 
 def fit(counts: EventCounts, stratum: int) -> RiskTable:
@@ -80,6 +78,10 @@ def fit(counts: EventCounts, stratum: int) -> RiskTable:
     entering = from_here(events.sum(axis=1) + censored) + max(beyond, 0.0)
     noise = from_here(variance.sum(axis=1) + censored_variance) + beyond_variance
     floor = FLOOR * np.sqrt(noise)
+    reliable = (entering > floor) | (floor == 0)
+    exposed = entering - counts.lost * censored
+    hazards = np.divide(events, exposed[:, None], out=np.zeros_like(events), where=events > 0)
+    hazards[~reliable] = _one_rate(events[~reliable], exposed[~reliable], counts.widths[~reliable])
     return RiskTable(
         events=events,
         events_variance=variance,
@@ -88,9 +90,18 @@ def fit(counts: EventCounts, stratum: int) -> RiskTable:
         beyond_variance=beyond_variance,
         lost=counts.lost,
         entering=entering,
-        at_risk=np.maximum(entering - counts.lost * censored, floor),
-        reliable=entering > floor,
+        at_risk=np.maximum(exposed, floor),
+        hazards=hazards,
+        reliable=reliable,
     )
+
+
+def _one_rate(events: Array, exposed: Array, widths: Array) -> Array:
+    """Return hazards of the bins if they all have the same rate of each event per unit of time at risk."""
+    time_at_risk = float(exposed @ widths)
+    rates = events.sum(axis=0) / time_at_risk if time_at_risk > 0 else np.zeros(events.shape[1])
+    hazards = widths[:, None] * rates
+    return np.asarray(hazards / np.maximum(hazards.sum(axis=1, keepdims=True), 1.0))
 
 
 def same_total(noisy: Array, variance: Array) -> Array:

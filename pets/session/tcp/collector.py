@@ -146,9 +146,10 @@ class Collector:
         finally:
             journal.close()
         for name in session.dropped:
-            self._hub.tell_end(name, self._late)
-        self._end(RELEASED, f"the total of {len(outcome.survivors)} sites is released")
-        await self._farewell(set(self.others) - session.dropped)
+            self._tell_end(name, DROPPED, "late")
+        why = f"the total of {len(outcome.survivors)} sites is released"
+        self._end(RELEASED, why)
+        await self._farewell(set(self.others) - session.dropped, why)
         return finished
 
     def _finish(self, session: Session, outcome: Outcome) -> Finished:
@@ -198,7 +199,7 @@ class Collector:
         self.say(f"late, and from now on left out: {', '.join(sorted(self._step.waiting_for))}")
         self._step = session.timeout()
         for name in session.dropped:
-            self._hub.tell_end(name, self._late)
+            self._tell_end(name, DROPPED, "late")
         self._flush()
 
     def _handle(self, session: Session, event: Event) -> None:
@@ -223,10 +224,10 @@ class Collector:
             raise MessageRejected("asks again where the session stands")
         self._invited[name] = self._hub.visits[name]
         if name in session.dropped:
-            self._hub.tell_end(name, self._late)
+            self._tell_end(name, DROPPED, "late")
         elif not self._gathering.fits(name):
             why = "this party holds keys of another agreement than the session"
-            self._hub.tell_end(name, self._ended(STOPPED, why))
+            self._tell_end(name, STOPPED, why)
         else:
             sent = sum(message.recipient == name for message in session.sent)
             heard = [session.received(name) if to == SERVER else self._mailbox.count(name, to) for to in self.parties]
@@ -265,19 +266,14 @@ class Collector:
 
     # ------------------------------------------------------------------------------------ the end
 
-    @property
-    def _late(self) -> bytes:
-        return self._ended(DROPPED, "late")
-
-    def _ended(self, result: str, why: str) -> bytes:
-        return Ending(self.spec.id.hex(), result, why).sign(self.store.identity)
+    def _tell_end(self, name: str, result: str, why: str) -> None:
+        self._hub.tell_end(name, Ending(self.spec.id.hex(), name, result, why).sign(self.store.identity))
 
     def _end(self, result: str, why: str) -> None:
-        self._ending = self._ended(result, why)
         for name in self._hub.connected:
-            self._hub.tell_end(name, self._ending)
+            self._tell_end(name, result, why)
 
-    async def _farewell(self, expected: set[str]) -> None:
+    async def _farewell(self, expected: set[str], why: str) -> None:
         """Wait a little until all who are in the total know that they may forget the session."""
         until = time.monotonic() + FAREWELL
         while self._hub.connected or not expected <= self._hub.told:
@@ -285,4 +281,4 @@ class Collector:
             if event is None:
                 return
             if event.kind == Kind.READY:
-                self._hub.tell_end(event.name, self._ending)
+                self._tell_end(event.name, RELEASED, why)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, fields
 
 from pets.config import canonical_json, parse_json
 from pets.errors import ConfigError, MessageRejected
@@ -21,6 +21,8 @@ class Ending:
     ----------
     session
         Hexadecimal id of the spec.
+    party
+        Whom it is for.
     result
         ``released``; ``stopped``, when there is no total; ``dropped``, when this party was late.
     why
@@ -28,16 +30,17 @@ class Ending:
     """
 
     session: str
+    party: str
     result: str
     why: str
 
     def sign(self, identity: Identity) -> bytes:
         """Return the document with the collector's signature."""
-        content = canonical_json({"session": self.session, "result": self.result, "why": self.why}).encode()
+        content = canonical_json(asdict(self)).encode()
         return identity.sign(content, CONTEXT) + content
 
     @classmethod
-    def read(cls, body: bytes, server: PublicIdentity, session: str) -> Ending:
+    def read(cls, body: bytes, server: PublicIdentity, session: str, party: str) -> Ending:
         """Return the ending in a signed document.
 
         Raises
@@ -45,16 +48,18 @@ class Ending:
         BadSignature
             The collector did not sign it.
         MessageRejected
-            It is no ending of this session.
+            It is no ending of this session, or one for another party.
         """
         server.verify(body[:SIGNATURE], body[SIGNATURE:], CONTEXT)
         try:
             data = parse_json(body[SIGNATURE:], max_bytes=2**16)
-            ending = cls(**{name: str(data[name]) for name in ("session", "result", "why")})
+            ending = cls(**{field.name: str(data[field.name]) for field in fields(cls)})
         except (ConfigError, KeyError):
             raise MessageRejected("is no end of a session") from None
         if ending.session != session or ending.result not in (RELEASED, STOPPED, DROPPED):
             raise MessageRejected("is the end of another session")
+        if ending.party != party:
+            raise MessageRejected("is the end of the session for another party")
         return ending
 
 

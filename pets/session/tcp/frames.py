@@ -33,7 +33,7 @@ class Kind(IntEnum):
     MESSAGE = 9  # a message of the session
     PING = 10  # I am here
     END = 11  # C: how the session ended, signed
-    STOPPED = 12  # P: I stop, and why
+    STOPPED = 12  # P: I stop; why is said to nobody
 
 
 def pack(kind: Kind, *parts: bytes) -> bytes:

@@ -9,7 +9,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from pets.errors import MessageRejected, NotConnected
-from pets.session.tcp.ending import printable
 from pets.session.tcp.frames import Kind
 from pets.session.tcp.link import Link
 
@@ -115,7 +114,7 @@ class Hub:
                 continue
             if event.kind == Kind.STOPPED:
                 self.stopped.add(event.name)
-                self.say(f"{event.name} stops: {printable(event.body.decode('utf-8', 'replace'))}")
+                self.say(f"{event.name} stops; it knows why")
                 continue
             if event.kind is None:
                 self._lose(event.name)

@@ -19,6 +19,7 @@ from pets.errors import (
     NotConnected,
     PetsError,
     ProtocolAbort,
+    SetupFailed,
 )
 from pets.identity import StudySetup
 from pets.session.engine import Message, Session, Step
@@ -120,6 +121,8 @@ class Member:
             The collector is silent. The journal stays, and the same command goes on.
         JournalError, SessionReused
             The journal is older than what was sent, or missing.
+        SetupFailed
+            The collector, or somebody on the way, starts the session before keys were agreed.
         ContractDiffers
             The collector was started again and asks something else.
         """
@@ -160,8 +163,8 @@ class Member:
                     trouble = self._say_once("the connection was lost; trying again", trouble)
                 except MessageRejected as error:
                     trouble = self._say_once(f"{error} The connection was closed", trouble)
-                except PetsError as error:
-                    link.send(Kind.STOPPED, str(error).encode()[:1000])
+                except PetsError:
+                    link.send(Kind.STOPPED)  # and not why: that may depend on the rows, and anybody may be listening
                     raise
                 finally:
                     await link.finish()
@@ -235,7 +238,7 @@ class Member:
         elif kind == Kind.MESSAGE:
             self._after(link, self.session.step([Message("", self.session.me, body)]))
         elif kind == Kind.END:
-            return Ending.read(body, self.store.roster[SERVER], self.spec.id.hex())
+            return Ending.read(body, self.store.roster[SERVER], self.spec.id.hex(), self.store.identity.name)
         else:
             raise MessageRejected("is a frame that does not belong here")
         return None
@@ -272,9 +275,10 @@ class Member:
         link.send(Kind.READY, bytes(32) if self.store.study is None else self.store.study.study)
 
     def _start_setup(self, link: Link, body: bytes) -> None:
+        if self._session is not None or len(body) != 8:
+            raise MessageRejected("asks for new keys in the middle of a session, or in another form")
         epoch = int.from_bytes(body, "big")
-        if self._session is not None or len(body) != 8 or epoch <= self.store.epoch:
-            raise MessageRejected("asks for new keys in the middle of a session, or for old ones")
+        self.store.check_epoch(epoch)
         self.say("agreeing on keys with all parties of the roster")
         setup = StudySetup(self.store.identity, self.store.roster, purpose=PURPOSE, epoch=epoch)
         self._setup = setup, epoch
@@ -300,6 +304,7 @@ class Member:
     async def _go(self, link: Link, body: bytes) -> None:
         heard, available = positions.unpack(body, len(self.parties), 2)
         if self._session is None:
+            self._require_keys()
             await self._begin()
         session = self.session
         place = self.parties.index(SERVER)
@@ -319,6 +324,11 @@ class Member:
         link.send(Kind.HAVE, positions.pack([session.received(name) for name in self.parties]))
         self._handed = Counter(dict(zip(self.parties, heard, strict=True)))
         self._pass_on(link)
+
+    def _require_keys(self) -> None:
+        """Refuse to begin without keys: only they tell the collector from whoever else speaks on this connection."""
+        if self.aggregator.keyed and self.store.study is None:
+            raise SetupFailed("the start of a session", "it came before any keys were agreed; nothing was read or sent")
 
     async def _begin(self) -> None:
         values: NDArray[np.int64] | None = None

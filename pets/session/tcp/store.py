@@ -10,13 +10,15 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from pets.errors import JournalError, KeyFileError, SessionReused
+from pets.errors import InvalidArgument, JournalError, KeyFileError, MessageRejected, SessionReused, SetupFailed
 from pets.identity import Identity, Roster, StudyKeys
 from pets.identity.ratchet import session_id
+from pets.identity.study_keys import MAX_SKIP
 from pets.session import journal as log
 from pets.session.journal import SealedJournal
 from pets.session.keys import Keys, NoKeys
@@ -24,6 +26,12 @@ from pets.session.spec import Spec
 
 PURPOSE = "secure sums"
 """What the pair keys of a roster are for; epochs tell one agreement from the next."""
+
+MOST_AHEAD = 1_000
+"""Most sessions that the collector may leave out at once."""
+
+CLOCKS_DIFFER = 24 * 60 * 60
+"""Seconds by which the collector's clock, from which it takes epochs, may be ahead."""
 
 KEYS = b"Y"
 """A journal's first record: the keys of its session."""
@@ -77,9 +85,10 @@ class Store:
     def adopt(self, keys: StudyKeys, epoch: int) -> None:
         """Keep the keys of a new agreement, and forget those of older ones with their sessions."""
         older = [*self._study_files(), *self._journals()]
-        if self.study is not None and self.study.next:
+        following = 0 if self.study is None else self.study.next
+        while keys.next < following:
             # A number is used once, whatever keys: otherwise one charge of a site's ledger could pay for two totals.
-            keys.session(self.study.next - 1, bytes(32))
+            keys.session(min(following - 1, keys.next + MAX_SKIP), bytes(32))
         keys.save(self.folder / f"study-{self._mark}-{epoch:012d}.keys")
         self.study, self.epoch = keys, epoch
         for path in older:
@@ -107,16 +116,44 @@ class Store:
         return any(event[0] == log.START for event in self.past(spec.number))
 
     def check_number(self, number: int) -> None:
-        """Refuse a session whose keys are used up, unless its journal has them.
+        """Refuse a session whose keys are used up, unless its journal has them, or one that leaves out too many.
+
+        The collector chooses numbers, and those left out are lost for good. A party that has not been in any session,
+        perhaps because its folder was lost, cannot know how far the others are.
 
         Raises
         ------
         SessionReused
             They are gone.
+        InvalidArgument
+            The number is far ahead of the last one.
         """
-        kept = any(event[0] == KEYS for event in self.past(number))
-        if self.study is not None and self.study.next > number and not kept:
-            raise SessionReused(number, self.study.next)
+        if any(event[0] == KEYS for event in self.past(number)):
+            return
+        following = 0 if self.study is None else self.study.next
+        if number < following:
+            raise SessionReused(number, following)
+        if number - following > (MOST_AHEAD if following else MAX_SKIP):
+            raise InvalidArgument(
+                "number",
+                f"is {number}, far ahead of {following}, the next session here",
+                "Ask the collector to count on from there.",
+            )
+
+    def check_epoch(self, epoch: int) -> None:
+        """Refuse a key agreement after which no later one could be made for a long time.
+
+        Raises
+        ------
+        MessageRejected
+            It is an older one, or this one.
+        SetupFailed
+            It is far ahead of the clock.
+        """
+        if epoch <= self.epoch:
+            raise MessageRejected("asks for old keys")
+        if epoch > max(int(time.time()), self.epoch) + CLOCKS_DIFFER:
+            raise SetupFailed("its epoch", "it lies in the future. Compare the collector's clock with the one here")
 
     def past(self, number: int) -> list[tuple[bytes, ...]]:
         """Return what the journal of session `number` holds; nothing if there is none."""
@@ -187,10 +224,15 @@ def session_keys(journal: SealedJournal, study: StudyKeys | None, spec: Spec, *,
     SessionReused
         There is no journal, and the number was used.
     JournalError
-        The journal is of another contract.
+        The journal is of another contract, or there are no keys to take any from.
     """
-    if not keyed or study is None:
+    if not keyed:
         return NoKeys()
+    if study is None:
+        raise JournalError(
+            f"there are no keys for session {spec.number} here, and it needs some: nothing was sent. Let all parties "
+            "of the roster connect at once to agree on keys, and start a new session number."
+        )
     kept = [event[1] for event in journal.events() if event[0] == KEYS]
     if not kept:
         return study.session(spec.number, spec.id, lambda content: journal.append(KEYS, content))

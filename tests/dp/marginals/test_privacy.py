@@ -1,7 +1,7 @@
 """The loss by enumeration: every neighbour of a small table, every Rényi divergence summed from the laws themselves.
 
-The mechanism's output is a function of the noisy whole-number contrasts, whose noises are independent; the divergence of
-two data sets is therefore the sum over contrasts of that of two shifted discrete Gaussians.
+The mechanism's output is a function of the noisy whole-number contrasts, whose noises are independent; the divergence
+of two data sets is therefore the sum over contrasts of that of two shifted discrete Gaussians.
 """
 
 from __future__ import annotations
@@ -64,8 +64,7 @@ def worst_divergence(mechanism, query, shape, order):
     worst = 0.0
     for (first, out1), (second, out2) in pairs:
         total = 0.0
-        for subset, block in plan.workload.sources:
-            layout = query.blocks[block]
+        for subset, _ in plan.workload.sources:
             axes = tuple(i for i, name in enumerate(names) if name not in [names[j] for j in subset])
             difference = (first - second).sum(axis=axes)
             trees = [plan.design.trees[i] for i in subset]
@@ -75,7 +74,6 @@ def worst_divergence(mechanism, query, shape, order):
                 key = tuple(chosen.get(i, 0) for i in range(len(names)))
                 place = tuple(tree.slices[i - 1] for tree, i in zip(trees, levels, strict=True))
                 total += sum(divergence(abs(int(d)), sigma2[key], order) for d in np.ravel(shifts[place]))
-            assert layout is query.blocks[block]
         total += sum(divergence(abs(out1 - out2), s, order) for _, s in plan.dropped)
         worst = max(worst, total)
     return worst
@@ -209,7 +207,7 @@ def test_every_component_is_drawn_once_with_its_own_noise():
     assert sorted(engine.asked) == expected
 
 
-def spread_of_releases(mechanism, query, sizes, times=3_000):
+def spread_of_releases(mechanism, query, sizes, times=2_000):
     names = [f"a{i}" for i in range(len(sizes))]
     tally = tally_of(query, np.full(sizes, 3), names)
     values = np.array([
@@ -270,9 +268,7 @@ def test_planted_noise_reused_between_margins_is_seen(monkeypatch):
 
 def test_planted_total_without_noise_is_seen(monkeypatch):
     right = measure_module._noise
-    monkeypatch.setattr(
-        measure_module, "_noise", lambda subset, d, s: right(subset, d, s) * (1 if subset else 0)
-    )
+    monkeypatch.setattr(measure_module, "_noise", lambda subset, d, s: right(subset, d, s) * (1 if subset else 0))
     assert covariance_is_wrong(ResidualPlanner(rho="0.4"), bound_query(*SMALL, "add_remove", 1), SMALL[0])
 
 
@@ -285,7 +281,9 @@ def test_planted_swapped_weights_are_seen(monkeypatch):
         keys = sorted(found)
         return right(zip(keys, [found[k] for k in reversed(keys)], strict=True))
 
-    monkeypatch.setattr(measure_module, "dict", lambda p: swapped(p) if isinstance(p, tuple) else right(p), raising=False)
+    monkeypatch.setattr(
+        measure_module, "dict", lambda p: swapped(p) if isinstance(p, tuple) else right(p), raising=False
+    )
     assert covariance_is_wrong(ResidualPlanner(rho="0.4"), bound_query(*SMALL, "add_remove", 1), SMALL[0])
 
 

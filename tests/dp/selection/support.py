@@ -1,7 +1,7 @@
 """Exact output laws of the selection code itself: its coins and indices are replaced by all their outcomes.
 
-The base ``BETA`` stands for exp(-epsilon / spread). It is rational, so that all laws are fractions and "the ratio is at most
-exp(epsilon)" reads "at most BETA**-spread", without any rounding.
+The base ``BETA`` stands for exp(-epsilon / spread). It is rational, so that all laws are fractions and "the ratio is
+at most exp(epsilon)" reads "at most BETA**-spread", without any rounding.
 """
 
 from __future__ import annotations

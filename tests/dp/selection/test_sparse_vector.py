@@ -1,7 +1,7 @@
 """Sparse vector: the exact law of its answers over all neighbours, and the published variants that leak.
 
-All probabilities are sums of products of positive doubles (tails in closed form, nothing is subtracted), so each is right to
-a part in 10^12; bars beyond +/- 300 have a mass below 10^-50.
+All probabilities are sums of products of positive doubles (tails in closed form, nothing is subtracted), so each is
+right to a part in 10^12; bars beyond +/- 300 have a mass below 10^-50.
 """
 
 from __future__ import annotations
@@ -128,7 +128,7 @@ def test_planted_algorithm_3_publishes_the_noisy_score():
         # n - 1 negatives and a published value v: the bar lies at or below v, and above all other noisy scores.
         found, prior = {}, pmf(bar)
         for v in range(-30, 31):
-            given = prior * (BARS <= v)
+            given = prior * np.less_equal(BARS, v)
             for q in scores[:-1]:
                 given = given * below(BARS - q, each)
             a = math.exp(-1 / each)

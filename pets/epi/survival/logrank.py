@@ -160,13 +160,12 @@ def _weights(counts: EventCounts, raw: _Cells, at_risk: Array) -> Array:
     """Return one weight per bin, 1 where there is no noise; the events of single bins do not enter."""
     total = at_risk.sum(axis=0)
     share = at_risk * _inverse(total)
-    widths = np.diff(np.concatenate([[counts.start], counts.times]))
-    rate = max(float(counts.events.sum()), 0.0) / max(float(total @ widths), 1.0)
-    sampling = (share * (1 - share)).sum(axis=0) * total * rate * widths
+    rate = max(float(counts.events.sum()), 0.0) / max(float(total @ counts.widths), 1.0)
+    sampling = (share * (1 - share)).sum(axis=0) * total * rate * counts.widths
     others = total - at_risk
     beside = raw.others_variance.sum(axis=0) - raw.others_variance
     noise = (raw.events_variance * (others**2 + beside)).sum(axis=0) * _inverse(total) ** 2
-    return np.divide(sampling, sampling + noise, out=np.ones_like(sampling), where=noise > 0)
+    return np.asarray(np.divide(sampling, sampling + noise, out=np.ones_like(sampling), where=noise > 0))
 
 
 def _sampling(at_risk: Array, hazard: Array, scale: Array) -> Array:

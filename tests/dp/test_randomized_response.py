@@ -1,0 +1,113 @@
+"""Randomised response: its law bit for bit, its estimates, and where it promises nothing."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from scipy import stats
+
+import pets
+from pets.csprng import InsecureRandom
+from pets.dp import randomized_response
+from pets.dp.randomized_response import RandomizedResponse, Responses, respond
+from pets.errors import IncompatibleTallies, InvalidArgument, PairingRefused
+
+LIE = Fraction(2, 5)  # exp(-epsilon)
+
+
+def query(k: int, **unit):
+    unit = pets.PrivacyUnit(**{"id": "who", "neighbours": "replace_one", **unit})
+    cells = pets.Categorical([f"c{i}" for i in range(k)], invalid="error")
+    return pets.Count(by=["cell"]).bind(pets.Domain({"cell": cells}, unit=unit))
+
+
+def law(monkeypatch, truth: int, k: int, chance=None):
+    """Return the exact law of one response, from what the code accepts of each proposal."""
+    weight = {}
+    for proposal in range(k):
+        rounds = iter([proposal])
+
+        def toss(epsilon, gaps, source):
+            assert epsilon == 1
+            weight[proposal] = LIE ** int(gaps[0])  # noqa: B023
+            return np.ones(1, dtype=bool)
+
+        propose = lambda n, size, source, rounds=rounds: np.array([next(rounds)])  # noqa: E731
+        monkeypatch.setattr(randomized_response, "uniform", propose)
+        monkeypatch.setattr(randomized_response, "toss", toss)
+        assert respond(np.array([truth]), k, Fraction(1), None)[0] == proposal
+    monkeypatch.undo()
+    return {i: w / sum(weight.values()) for i, w in weight.items()}
+
+
+@pytest.mark.parametrize("k", range(2, 30))
+def test_responses_are_exactly_epsilon_private_and_optimal(monkeypatch, k):
+    laws = [law(monkeypatch, truth, k) for truth in range(k)]
+    ratios = [p[i] / q[i] for p, q in itertools.permutations(laws, 2) for i in range(k)]
+    assert max(ratios) == 1 / LIE
+    assert laws[0][0] == 1 / (1 + (k - 1) * LIE)  # the most truth that epsilon allows (Kairouz et al. 2016)
+
+
+def test_draws_follow_the_law_and_a_wrong_epsilon_is_seen():
+    truth, k = np.full(60_000, 2), 5
+    for epsilon, fits in ((Fraction(1), True), (Fraction(11, 10), False)):
+        given = respond(truth, k, epsilon, InsecureRandom(insecure_seed=7))
+        expected = np.where(np.arange(k) == 2, 1.0, math.exp(-1))
+        observed = np.bincount(given, minlength=k)
+        assert (stats.chisquare(observed, expected / expected.sum() * len(truth)).pvalue > 1e-6) == fits
+
+
+def test_estimates_are_unbiased_and_intervals_cover():
+    asked = query(4)
+    truth = np.array([700, 200, 100, 0])
+    total = pets.Tally(truth, asked.signature)
+    values, covered, widths = [], [], []
+    for _ in range(300):
+        columns = RandomizedResponse("1.5").release(total, asked).columns(0.9)
+        values.append(columns["value"])
+        covered.append((columns["ci_low"] <= truth) & (truth <= columns["ci_high"]))
+        widths.append(columns["stderr"])
+    stderr = np.mean(widths, axis=0)
+    assert np.all(np.abs(np.mean(values, axis=0) - truth) < 5 * stderr / math.sqrt(300))
+    assert np.std(values, axis=0) == pytest.approx(stderr, rel=0.2)
+    assert np.mean(covered, axis=0).min() >= 0.88
+    assert np.sum(values[0]) == pytest.approx(1000)
+
+
+def test_result_explains_itself():
+    asked = query(2)
+    found = RandomizedResponse(1).release(pets.Tally(np.array([5, 6]), asked.signature), asked)
+    assert isinstance(found, Responses)
+    assert sum(found.counts) == 11
+    assert found.guarantee == pets.PureDP(1, unit=asked.domain.unit)
+    assert "73.1" in found.explain()[1]
+    empty = Responses(asked, RandomizedResponse(1), (0, 0)).columns()
+    assert empty["value"].tolist() == [0, 0]
+
+
+def test_dropped_rows_are_a_category_of_their_own():
+    unit = pets.PrivacyUnit(neighbours="replace_one")
+    domain = pets.Domain({"cell": pets.Categorical(["a", "b"], invalid="drop")}, unit=unit)
+    asked = pets.Count(by=["cell"]).bind(domain)
+    assert asked.size == 3
+    found = RandomizedResponse(1).release(pets.Tally(np.array([0, 0, 3000]), asked.signature), asked)
+    assert min(found.counts) > 300  # a row in no cell must be able to come out in one, and the other way round
+
+
+@pytest.mark.parametrize("unit", [{"neighbours": "add_remove"}, {"max_rows": 2}, {"max_sites": 2}])
+def test_units_whose_number_of_responses_tells_something_are_refused(unit):
+    with pytest.raises(PairingRefused):
+        RandomizedResponse(1).guarantee(query(3, **unit))
+
+
+def test_what_does_not_fit_is_refused():
+    with pytest.raises(InvalidArgument):
+        RandomizedResponse(0)
+    with pytest.raises(PairingRefused):
+        RandomizedResponse(1).guarantee(pets.Count().bind(query(3).domain))
+    with pytest.raises(IncompatibleTallies):
+        RandomizedResponse(1).release(pets.Tally(np.array([1, 2]), query(2).signature), query(3))
