@@ -125,6 +125,20 @@ def test_a_retry_after_a_crash_is_not_charged_again(domain, sites, ledger, monke
     assert ledger.spent(unit=str(UNIT)) == pets.PureDP(1)
 
 
+@pytest.mark.filterwarnings("ignore::pets.errors.UnrecordedReleaseWarning")
+def test_of_two_answers_to_one_request_the_first_leaves(domain, sites, ledger, monkeypatch):
+    """Another run of the same request stores its answer between our noise and our storing."""
+    other = plan(domain, None).run(sites).to_json()
+    store = pets.Ledger.store_answer
+
+    def late(self, request, answer, **account):
+        store(self, request, other, **account)
+        return store(self, request, answer, **account)
+
+    monkeypatch.setattr(pets.Ledger, "store_answer", late)
+    assert plan(domain, ledger).run(sites).to_json() == other
+
+
 @pytest.mark.parametrize("bad", [{}, [], None, {"": pd.DataFrame()}, {"server": pd.DataFrame()}, {1: pd.DataFrame()}])
 def test_bad_sites_are_refused_before_any_charge(domain, ledger, bad):
     with pytest.raises(InvalidArgument) as caught:

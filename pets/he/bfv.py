@@ -57,13 +57,16 @@ class BFV:
 
     Guarantee
     ---------
-    The server, with any number of sites, learns the total of the other sites and nothing else, even if it lies: what it
-    has opened comes out uniformly random unless it is the sum over the sites that it named. The key holder, with any
-    number of sites, learns nothing of the other sites' tables, even from what it overhears on the way; its own view of
-    the sum is uniform, but for the rounding of the encoding, less than one unit for each site under encryption noise of
-    hundreds, which tells less than 2**-16 bits of a cell. Server and key holder together read every table. A key holder
-    that lies can make the total wrong. Sites may drop out before they have sent; the key holder must stay.
-    Computational: ring-LWE at 128 bits, AES-256 as a pseudorandom generator.
+    The server, with any number of sites, learns one total over at least `min_sites` sites that it can choose by keeping
+    messages back, and nothing else of a table, even if it lies: of anything but the sum over the sites that it named,
+    the masks hide every table (a lying server may learn the secret key, which the masks outlast). The key holder, with
+    any number of sites, does not see the total: the server blinds it. An honest key holder's view is uniform but for
+    the rounding of the encoding: in public mode less than one unit for each site under encryption noise of hundreds; in
+    seeded mode the noise is small, and the roundings tell a little of the total over many cells (about 2**-7.5 bits
+    a cell for three sites). A key holder that lies about its public key is in the latter position in public mode too.
+    Server and key holder together read every table. A key holder that lies can make the total wrong. Sites may drop out
+    before they have sent; the key holder must stay. Computational: ring-LWE at 128 bits, AES-256 as a pseudorandom
+    generator.
 
     References
     ----------
@@ -215,11 +218,11 @@ def shared_table(mode: str) -> dict[str, str]:
         "seeded": {"a site that gives its key away": "takes the encryption from all; the masks still hide each table"},
     }
     return {
-        "eavesdropper, also a later quantum one": "sizes, timing and the roster",
+        "eavesdropper, also a later quantum one": "sizes, timing, the roster and the contract",
         "each site": "its own rows and table",
-        "server and any sites": "the total of the other sites",
+        "server and c of the sites": "one total over at least min_sites - c other sites, which it can choose",
         "key holder and server together": "every site's table",
-        "a server that lies": "nothing more: anything but the sum over the sites it names comes out random",
+        "a server that lies": "nothing more of any table; if it learns the secret key, the masks still hide them",
         "a key holder that lies": "nothing more; it can make the total wrong",
         "sites that vanish": "nothing; the total is over those whose ciphertext arrived",
         "a site that sends false values": "can shift the total, or spoil it",

@@ -35,9 +35,11 @@ class CKKS:
 
     What CKKS decrypts to is the total plus the noise of the encryption, and whoever sees that noise can solve for the
     secret key (Li and Micciancio 2021). Here values lie on a grid before they are encrypted, the noise is less than
-    half a step except with probability 2**-64, and the key holder rounds before anything leaves it: what leaves is a
-    function of the sites' values alone. Noise for differential privacy belongs inside the sum (``noise_at='sites'``):
-    then not even the key holder ever holds the exact total.
+    half a step except with probability 2**-64, and the key holder rounds before anything leaves it: with a server that
+    adds what the sites sent, what leaves is a function of the sites' values alone. A server that adds something else
+    may learn the secret key; the masks under which the sites encrypt hide their tables even then. Noise for
+    differential privacy belongs inside the sum (``noise_at='sites'``): then not even the key holder ever holds the
+    exact total.
 
     For integers take :class:`pets.he.BFV`: smaller messages, and a key holder that learns nothing.
 

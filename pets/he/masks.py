@@ -1,8 +1,8 @@
 """Masks: what a ciphertext decrypts to is uniformly random, also for a holder of the key, until they cancel.
 
 So whoever can have a ciphertext opened gets nothing out of one that was not meant to be opened: not by asking for one
-site's instead of the sum, and not by asking for something that is no ciphertext at all, from which the secret key could
-be learnt.
+site's instead of the sum. (By asking for something that is no honest ciphertext a server can learn the secret key; the
+masks do not depend on it.)
 
 * Modulo q (:func:`sum_of_masks`): added to c0, taken off the phase by the key holder. A phase with a mask left on it
   decrypts to no total, so that a wrong request is noticed.

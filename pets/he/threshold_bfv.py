@@ -90,7 +90,7 @@ class ThresholdBFV:
         """Return who sees what."""
         del query
         return {
-            "eavesdropper, also a later quantum one": "sizes, timing and the roster",
+            "eavesdropper, also a later quantum one": "sizes, timing, the roster and the contract",
             "each site": "its own rows and table",
             "server": "the total, noise included if noise is inside",
             "server and any sites": "the total of the other sites",

@@ -99,7 +99,7 @@ class AdditiveSharing:
         del query
         count = self.servers if isinstance(self.servers, int) else len(self.servers)
         return {
-            "eavesdropper, also a later quantum one": "sizes, timing and the roster",
+            "eavesdropper, also a later quantum one": "sizes, timing, the roster and the contract",
             "each site": "its own rows and table",
             "computing party": "uniformly random shares; which sites took part",
             "server": "the total, noise included if noise is inside; which sites took part",

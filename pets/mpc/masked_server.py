@@ -159,7 +159,7 @@ class MaskedServer:
         return dict(zip(owners, secrets, strict=True))
 
     def _disagreement(self, points: list[int], shares: NDArray[np.uint64], owners: tuple[str, ...]) -> ProtocolAbort:
-        """Say whose secret is wrong. At fault is who gave a wrong share, or who dealt it: certain if they are one."""
+        """Say whose secret is wrong. Nobody is named as the party at fault: the others can conspire against one."""
         found: list[tuple[str, str | None]] = []
         for number, owner in enumerate(owners):
             try:
@@ -168,9 +168,6 @@ class MaskedServer:
                 found += [(owner, self.sites[point - 1]) for point in error.suspects] or [(owner, None)]
             else:
                 found += [] if self._are_right(secret, (owner,)) else [(owner, None)]
-        own = {owner for owner, bearer in found if owner == bearer}
-        if len(own) == 1:
-            return self.context.abort("its share of its own secret contradicts the others", own.pop())
         owner, bearer = found[0]
         if bearer is None:
             return self.context.abort(f"the shares give no secret that {owner!r} deposited: it lies, or its peers do")

@@ -92,7 +92,7 @@ class MaskedSum:
         """Return who sees what."""
         del query
         return {
-            "eavesdropper, also a later quantum one": "sizes, timing and the roster",
+            "eavesdropper, also a later quantum one": "sizes, timing, the roster and the contract",
             "each site": "its own rows and table; who took part",
             "server": "the total, noise included if noise is inside; who took part and who dropped out",
             "server and conspiring sites, fewer than the threshold": "the total minus their own tables, nothing more",

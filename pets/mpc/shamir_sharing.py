@@ -122,7 +122,7 @@ class ShamirSharing:
         """Return who sees what."""
         del query
         return {
-            "eavesdropper, also a later quantum one": "sizes, timing and the roster",
+            "eavesdropper, also a later quantum one": "sizes, timing, the roster and the contract",
             "each site": "its own rows and table",
             "committee member": "uniformly random shares; which sites took part",
             f"fewer than {self.needed} members together": "uniformly random shares",

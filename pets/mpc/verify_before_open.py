@@ -118,7 +118,7 @@ class VerifyBeforeOpen:
             "the total" if self.minimum is None else f"the cells of the total with a count of {self.minimum} or more"
         )
         return {
-            "eavesdropper, also a later quantum one": "sizes, timing and the roster",
+            "eavesdropper, also a later quantum one": "sizes, timing, the roster and the contract",
             "each site": "its own rows and table",
             "one of the three registries": "uniformly random shares; which cells are opened, hence of the others that "
             "their counts are in the hidden range; which sites took part",

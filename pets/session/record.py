@@ -146,9 +146,10 @@ def _summed(spec: Spec, signers: tuple[str, ...], said: Mapping[str, Any]) -> se
     if len(signers) < needed:
         raise TranscriptInvalid(f"holds the signatures of {len(signers)} sites, and this sum needs those of {needed}")
     active = said.get("active")
-    if not isinstance(active, list) or not set(signers) <= {str(name) for name in active} <= set(spec.sites):
-        raise TranscriptInvalid("holds signatures of parties that are not in the total, or of no list of those that are")
-    return set(active)
+    summed = {str(name) for name in active} if isinstance(active, list) else set()
+    if not set(signers) <= summed <= set(spec.sites):
+        raise TranscriptInvalid("holds the signature of a party that is not in the total")
+    return summed
 
 
 def _check_release(release: bytes, spec: Spec, summed: set[str] | None) -> None:
@@ -158,7 +159,7 @@ def _check_release(release: bytes, spec: Spec, summed: set[str] | None) -> None:
         sites, aggregator = [str(name) for name in origin["sites"]], dict(origin["aggregator"])
     except (ConfigError, KeyError, TypeError, ValueError):
         raise TranscriptInvalid("is of a release that does not say where it comes from") from None
-    if aggregator != dict(spec.aggregator):
+    if canonical_json(aggregator) != canonical_json(dict(spec.aggregator)):
         raise TranscriptInvalid("is of a session with another aggregator than the release names")
     if not set(sites) <= set(spec.sites) or (summed is not None and set(sites) != summed):
         raise TranscriptInvalid("is of a session whose total is over other sites than the release names")

@@ -58,12 +58,18 @@ class Case:
         return self.name
 
 
-def masked_survivors(threshold: int | None = None, least: int = 3) -> Callable[[Spec, Drops], tuple[str, ...] | None]:
+def two_thirds(spec: Spec) -> int:
+    """Fewest sites of a sum when nothing else is said."""
+    return max(3, (2 * len(spec.sites) + 2) // 3)
+
+
+def masked_survivors(threshold: int | None = None, fewest: int | None = None) -> Callable[[Spec, Drops], tuple[str, ...] | None]:
     """Model of a masked sum, written from its description: who is silent from a stage on is missing there."""
 
     def survivors(spec: Spec, drop: Drops) -> tuple[str, ...] | None:
         count = len(spec.sites)
         needed = threshold or (2 * count + 2) // 3
+        least = fewest or two_thirds(spec)
         stages = ("shares", "input", "consent", "unmask")
         here = {s: [n for n in spec.sites if n not in drop or stages.index(drop[n]) > stages.index(s)] for s in stages}
         enough = (
@@ -82,42 +88,34 @@ def everybody(spec: Spec, drop: Drops) -> tuple[str, ...] | None:
     return None if drop else spec.sites
 
 
-def committee_survivors(least: int = 3) -> Callable[[Spec, Drops], tuple[str, ...] | None]:
+def committee_survivors(spec: Spec, drop: Drops) -> tuple[str, ...] | None:
     """Model of a sum by helpers who all stay: a site that sent its shares is in."""
-
-    def survivors(spec: Spec, drop: Drops) -> tuple[str, ...] | None:
-        here = tuple(name for name in spec.sites if drop.get(name) != "input")
-        return here if len(here) >= least else None
-
-    return survivors
+    here = tuple(name for name in spec.sites if drop.get(name) != "input")
+    return here if len(here) >= two_thirds(spec) else None
 
 
-def key_holder_survivors(least: int = 3) -> Callable[[Spec, Drops], tuple[str, ...] | None]:
+def key_holder_survivors(spec: Spec, drop: Drops) -> tuple[str, ...] | None:
     """Model of a sum that a key holder opens, who stays: a site is in once it has sent its ciphertext."""
-
-    def survivors(spec: Spec, drop: Drops) -> tuple[str, ...] | None:
-        here = tuple(name for name in spec.sites if drop.get(name) not in ("keys", "input"))
-        return here if len(here) >= least else None
-
-    return survivors
+    here = tuple(name for name in spec.sites if drop.get(name) not in ("keys", "input"))
+    return here if len(here) >= two_thirds(spec) else None
 
 
 CASES = [
     Case("masked", MaskedSum, masked_survivors()),
-    Case("masked-low-threshold", lambda: MaskedSum(min_sites=2, threshold=4), masked_survivors(4, 2), sites=(5, 6)),
+    Case("masked-low-threshold", lambda: MaskedSum(min_sites=3, threshold=4), masked_survivors(4, 3), sites=(5, 6)),
     Case("masked-all-sites", lambda: MaskedSum(min_sites=4), masked_survivors(None, 4), sites=(4, 5)),
-    Case("additive", AdditiveSharing, committee_survivors(), sites=(3, 4, 5), liars_found=False),
-    Case("shamir", ShamirSharing, committee_survivors(), sites=(3, 4, 5), liars_found=False),
+    Case("additive", AdditiveSharing, committee_survivors, sites=(3, 4, 5), liars_found=False),
+    Case("shamir", ShamirSharing, committee_survivors, sites=(3, 4, 5), liars_found=False),
     Case(
         "verify",
         lambda: VerifyBeforeOpen(minimum=None, registries=("helper-1", "helper-2", "helper-3")),
-        committee_survivors(),
+        committee_survivors,
         sites=(3, 4, 5),
         liars_found=False,
     ),
-    Case("bfv", BFV, key_holder_survivors(), sites=(3, 4), liars_found=False),
-    Case("bfv-seeded", lambda: BFV(mode="seeded"), key_holder_survivors(), sites=(3,), liars_found=False),
-    Case("ckks", CKKS, key_holder_survivors(), sites=(3,), liars_found=False, widest=2**36),
+    Case("bfv", BFV, key_holder_survivors, sites=(3, 4), liars_found=False),
+    Case("bfv-seeded", lambda: BFV(mode="seeded"), key_holder_survivors, sites=(3,), liars_found=False),
+    Case("ckks", CKKS, key_holder_survivors, sites=(3,), liars_found=False, widest=2**36),
     Case("threshold-bfv", ThresholdBFV, everybody, sites=(3, 4), liars_found=False),
     Case("plain", Plain, everybody, sites=(1, 2, 3), mac=False),
 ]

@@ -62,8 +62,7 @@ def test_planned_budget_is_the_least():
     assert missed(float(epsilon)) <= 0.05 < missed(float(epsilon) - 1e-4)
 
 
-@pytest.mark.parametrize("delta", [None, "1e-6"])
-@pytest.mark.parametrize("within", [5, 25])
+@pytest.mark.parametrize(("within", "delta"), [(5, None), (25, None), (25, "1e-6")])
 def test_planned_mechanism_reaches_the_target_and_less_does_not(delta, within):
     query = MANY.bind(DOMAIN)
     found = plan(query=query, within=within, level=0.9, delta=delta)
@@ -72,7 +71,7 @@ def test_planned_mechanism_reaches_the_target_and_less_does_not(delta, within):
     if delta is None:
         less = pets.dp.DiscreteLaplace(found.guarantee.epsilon * Fraction(998, 1000))
         assert max(less.error(query).half_width(0.9)) > within
-    elif within == 25:
+    else:
         assert isinstance(found.mechanism, ResidualPlanner)
 
 

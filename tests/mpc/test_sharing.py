@@ -230,3 +230,57 @@ def test_what_one_member_sees_is_uniform_whatever_the_values(aggregator, level):
 
 def test_the_collector_is_called_server():
     assert pets.aggregate(ADDITIVE, arrays(), bound=1000).cpu_seconds.keys() >= {SERVER, "helper-1", "A"}
+
+
+class TestAServerThatChoosesTheSites:
+    """Whoever carries the messages can keep some back; what it can reach by that is bounded."""
+
+    SIX = ("A", "B", "C", "D", "E", "F")
+
+    def run(self, aggregator, asked):
+        """Run a session in which the collector asks each member for the sites that `asked` gives for it."""
+        from dataclasses import replace
+
+        from pets.session.bodies import mark
+
+        class Lying(type(aggregator)):
+            def party(self, context, values):
+                inner = super().party(context, values)
+                if context.me != SERVER:
+                    return inner
+                choose = inner._next[0]
+
+                def lie(bodies):
+                    turn = choose(bodies)
+                    members = mark(list(bodies), inner.members)
+                    send = {name: mark(asked(name), context.spec.sites) + members for name in turn.send}
+                    return replace(turn, send=send)
+
+                inner._next[0] = lie
+                return inner
+
+        values = arrays(names=self.SIX)
+        return pets.aggregate(Lying(**{f: getattr(aggregator, f) for f in aggregator.__slots__}), values, bound=1000)
+
+    def test_two_lists_to_a_shamir_committee_are_refused(self):
+        """15 y1 - 15 y2 + 5 y3 + 15 y4 - 9 y5 would be five times one half's total less four times the other's."""
+        lists = {"helper-1": "ABCD", "helper-2": self.SIX, "helper-3": self.SIX, "helper-4": "CDEF", "helper-5": "CDEF"}
+        with pytest.raises(ProtocolAbort, match="asked for the same sites"):
+            self.run(SHAMIR, lists.get)
+
+    @pytest.mark.parametrize("aggregator", [ADDITIVE, SHAMIR])
+    def test_few_sites_are_refused(self, aggregator):
+        with pytest.raises(TooFewSites, match="asks for 3 sites"):
+            self.run(aggregator, lambda name: "ABC")
+
+    @pytest.mark.parametrize("aggregator", [ADDITIVE, SHAMIR])
+    def test_a_site_that_sent_nothing_is_noticed(self, aggregator):
+        values = arrays(names=self.SIX)
+        result = pets.aggregate(aggregator, values, bound=1000, drop={"F": "input"})
+        assert result.survivors == self.SIX[:5]
+
+
+@pytest.mark.parametrize("kind", ["MaskedSum", "AdditiveSharing", "ShamirSharing", "VerifyBeforeOpen"])
+def test_an_exact_total_over_two_survivors_is_refused_beforehand(kind):
+    with pytest.raises(PairingRefused, match="subtraction"):
+        pets.aggregate(getattr(pets.mpc, kind)(min_sites=2), arrays(names=("A", "B", "C")), bound=1000)

@@ -26,6 +26,7 @@ from pets.session import (
     Message,
     NoKeys,
     Outcome,
+    SealedJournal,
     Session,
     Spec,
     Transcript,
@@ -245,3 +246,25 @@ def test_run_in_process_with_fresh_and_with_given_keys():
 def test_a_protocol_that_ends_without_a_total_is_an_error():
     with pytest.raises(PetsError, match="no total"):
         InProcess(Script({}), SPEC, VALUES).run()
+
+
+def test_two_messages_in_one_place_end_the_session_for_good(tmp_path):
+    """Also for a process that is killed right then: its journal knows."""
+    late = Turn(expect=frozenset({"b"}))
+    script = Script({"a": [late, late, Turn(done=True)], "b": [Turn(send={"a": b"1"}), Turn(done=True)]})
+    (one,) = Session(script, SPEC, "b", NoKeys(), VALUES["b"]).step().outbox
+    script.turns["b"][0] = Turn(send={"a": b"2"})
+    (two,) = Session(script, SPEC, "b", NoKeys(), VALUES["b"]).step().outbox
+
+    def run(*messages):
+        journal = SealedJournal(tmp_path / "journal", bytes(32))
+        try:
+            session = Session(script, SPEC, "a", NoKeys(), VALUES["a"], journal=journal)
+            return session.step(messages)
+        finally:
+            journal.close()
+
+    assert not run(one).done
+    for messages in ((one, two), ()):
+        with pytest.raises(ProtocolAbort, match="two different messages"):
+            run(*messages)

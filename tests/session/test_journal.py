@@ -8,6 +8,7 @@ from pets.errors import InvalidArgument, JournalError
 from pets.session import NoJournal, SealedJournal
 
 KEY = bytes(range(32))
+HEAD = 12  # length of a record, and its check
 EVENTS = [(b"S", b"one", b""), (b"R", bytes(5000)), (b"T",), (b"K", b"name", b"\xff" * 3)]
 
 
@@ -54,6 +55,36 @@ def test_a_torn_end_is_dropped_and_written_over(file):
     assert read(file) == [*EVENTS[:-1], (b"T",)]
 
 
+def starts(content):
+    """Return where each record begins."""
+    found, offset = [], 32
+    while offset < len(content):
+        found.append(offset)
+        offset += HEAD + int.from_bytes(content[offset : offset + 4], "little")
+    return found
+
+
+def test_a_write_torn_at_any_byte_loses_the_last_record_only(file):
+    content = file.read_bytes()
+    for length in range(starts(content)[-1], len(content)):
+        file.write_bytes(content[:length])
+        assert read(file) == EVENTS[:-1]
+
+
+def test_a_changed_length_does_not_make_later_records_disappear(file):
+    """A record that seems to go on beyond the end looks torn, and a torn one is dropped with all behind it."""
+    content = file.read_bytes()
+    for start in starts(content):
+        for place in range(HEAD):
+            for bit in (0, 4, 7):
+                broken = bytearray(content)
+                broken[start + place] ^= 1 << bit
+                file.write_bytes(broken)
+                with pytest.raises(JournalError, match="altered"):
+                    read(file)
+                assert file.read_bytes() == broken  # left as it was, for whoever has to find out
+
+
 def test_another_key_is_an_error(file):
     with pytest.raises(JournalError):
         read(file, bytes(32))
@@ -63,7 +94,7 @@ def test_another_key_is_an_error(file):
 def test_records_moved_repeated_or_of_another_file_are_an_error(file, tmp_path):
     content, lengths, offset = file.read_bytes(), [], 32
     while offset < len(content):
-        length = 4 + int.from_bytes(content[offset : offset + 4], "little")
+        length = HEAD + int.from_bytes(content[offset : offset + 4], "little")
         lengths.append(content[offset : offset + length])
         offset += length
     assert len(lengths) == len(EVENTS)
@@ -78,7 +109,7 @@ def test_records_moved_repeated_or_of_another_file_are_an_error(file, tmp_path):
         read(tmp_path / "other")
 
 
-@pytest.mark.parametrize("content", [b"x", b"some notes of mine", b"pets-journal-2\0\0" + bytes(50), bytes(100)])
+@pytest.mark.parametrize("content", [b"x", b"some notes of mine", b"pets-journal-1\0\0" + bytes(50), bytes(100)])
 def test_a_file_that_is_no_journal_is_left_as_it_was(content, tmp_path):
     path = tmp_path / "notes"
     path.write_bytes(content)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from itertools import product
 from math import prod
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,7 +40,7 @@ def measure(table: NDArray[np.int64], subset: Subset, design: Design, source: No
     # The samplers saturate beyond 2**62; clamped to 2**61 this is a function of the unbounded mechanism's output.
     values = np.clip(noisy, -_LARGEST, _LARGEST).astype(np.float64)
     for tree in trees:
-        values = tree.project(np.moveaxis(values, 0, -1))
+        values = tree.project(_turned(values))
     return np.asarray(values)
 
 
@@ -51,16 +52,21 @@ def whole_contrasts(table: NDArray[np.int64], trees: Sequence[Tree]) -> NDArray[
     """
     exact = table
     for tree in trees:
-        exact = tree.forward(np.moveaxis(exact, 0, -1))
+        exact = tree.forward(_turned(exact))
     largest = float(np.abs(table).astype(np.float64).sum()) * prod(tree_scale(tree) for tree in trees)
     if largest < _LARGEST:
         return exact
     rough = table.astype(np.float64)
     for tree in trees:
-        rough = tree.forward_float(np.moveaxis(rough, 0, -1))
+        rough = tree.forward_float(_turned(rough))
     wide = np.abs(rough) > 1.5 * _LARGEST
     cut = np.where(rough > 0, _LARGEST, -_LARGEST)
     return np.asarray(np.where(wide, cut, np.clip(exact, -_LARGEST, _LARGEST)), dtype=np.int64)
+
+
+def _turned(table: NDArray[Any]) -> NDArray[Any]:
+    """Return the table with its first axis last; after one step per axis they are in order again."""
+    return table.transpose((*range(1, table.ndim), 0))
 
 
 def tree_scale(tree: Tree) -> int:
@@ -90,6 +96,6 @@ def assemble(subset: Subset, contrasts: Contrasts, trees: Sequence[Tree]) -> NDA
         inner = tuple(i for i, pick in zip(subset, picks, strict=True) if pick)
         values[place] = contrasts[inner].reshape(values[place].shape)
     for tree in chosen:
-        turned = np.moveaxis(values, 0, -1)
+        turned = _turned(values)
         values = tree.rebuild(turned[..., :1], turned[..., 1:])
     return values

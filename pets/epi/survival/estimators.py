@@ -36,6 +36,14 @@ def kaplan_meier(
     Curves
         The limits include sampling (Greenwood) and noise (delta method with the exact variance of the noise).
 
+    Notes
+    -----
+    Let the bins end before the upper bound of the time attribute: those followed longer are then known to have been
+    at risk throughout. In a last bin that reaches the bound, they count as censored halfway.
+
+    In simulated cohorts the 95 % limits cover 93 to 97 % on average from 228 patients on at epsilon 0.5 and more, and
+    for 100 patients at epsilon 2 and more; below that the noise is larger than the curve (``benchmarks/survival.py``).
+
     Raises
     ------
     InvalidArgument

@@ -17,7 +17,7 @@ from pets.domain import Attribute, Categorical, Integer
 from pets.query.engine.numbers import MAX_ENGINE_BINS, codes_of, packed_expression, units_expression, units_of, unpacked
 from pets.query.engine.policy import MISSING, UNDECLARED, cells_of, has_number, refuse_errors
 
-MAX_RAW_RANGE: Final = 256
+MAX_RAW_RANGE: Final = 2048
 """Integers of a wider range that have bins are binned by the engine, to keep its result small."""
 
 NUMBERS: Final = (bool, int, float, Decimal, np.number, np.bool_)

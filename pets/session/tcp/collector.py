@@ -267,7 +267,8 @@ class Collector:
     # ------------------------------------------------------------------------------------ the end
 
     def _tell_end(self, name: str, result: str, why: str) -> None:
-        self._hub.tell_end(name, Ending(self.spec.id.hex(), name, result, why).sign(self.store.identity))
+        if name in self._hub.connected - self._hub.told:
+            self._hub.tell_end(name, Ending(self.spec.id.hex(), name, result, why).sign(self.store.identity))
 
     def _end(self, result: str, why: str) -> None:
         for name in self._hub.connected:

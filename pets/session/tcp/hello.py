@@ -2,7 +2,8 @@
 
 The collector sends a nonce. The other signs it with its identity, beside a nonce of its own and the collector's keys.
 The collector answers with the contract, signed over both nonces and what it was sent. Neither signature means anything
-on another connection. What follows is protected message by message, by the session's own keys.
+on another connection. Of what follows, the key agreement, the messages of a session and its end protect themselves;
+other frames could come from anybody on the way. So a session must not begin before there are keys.
 """
 
 from __future__ import annotations

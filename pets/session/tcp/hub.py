@@ -114,7 +114,7 @@ class Hub:
                 continue
             if event.kind == Kind.STOPPED:
                 self.stopped.add(event.name)
-                self.say(f"{event.name} stops; it knows why")
+                self.say(f"{event.name} stops; its own log says why")
                 continue
             if event.kind is None:
                 self._lose(event.name)

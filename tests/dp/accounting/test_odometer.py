@@ -92,6 +92,17 @@ def test_the_odometer_test_has_power(monkeypatch):
     assert exceeds("0.05", 200) > 0.05
 
 
+def test_the_odometer_shares_delta_among_its_orders():
+    """The bound holds at the best order at each time, so a union bound over the orders is needed."""
+    spent = Odometer("1e-6").add(PureLoss("0.2")).spent
+    bounds = [
+        float(total) + math.log(len(spent.orders) / 1e-6) / float(order - 1)
+        for order, total in zip(spent.orders, spent.totals, strict=True)
+        if total is not None
+    ]
+    assert float(Odometer("1e-6", spent).epsilon()) == pytest.approx(min(bounds), rel=1e-9)
+
+
 def test_the_odometer_is_tighter_than_adding_epsilons_and_looser_than_one_account():
     meter = Odometer("1e-6")
     assert meter.epsilon() == 0

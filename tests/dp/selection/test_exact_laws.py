@@ -85,7 +85,6 @@ def test_planted_monotone_factor_under_replace_one_is_seen(monkeypatch, kind, ce
 @pytest.mark.parametrize("kind", [ExponentialMechanism, PermuteAndFlip])
 def test_planted_sensitivity_of_one_row_is_seen(monkeypatch, kind):
     """Mutant: a unit owns two rows, the spread is that of one."""
-    query = count_query(3, 2, "add_remove")
     enumerate_law = weigh_law if kind is ExponentialMechanism else flip_law
     _, worst = worst_over_neighbours(
         lambda values: enumerate_law(monkeypatch, EPSILON, EPSILON / 2, values), 3, 2, "add_remove"

@@ -19,7 +19,7 @@ from tests.dp.selection.support import count_query
 
 SCORES = np.array([3, 7, 5, 8, 0])
 QUERY = count_query(5, 1, "add_remove")
-DRAWS = 4_000
+DRAWS = 2_000
 
 
 def ours(mechanism):

@@ -7,12 +7,13 @@ import asyncio
 import numpy as np
 import pytest
 
-from pets.errors import InvalidArgument, JournalError, PetsError, SetupFailed
-from pets.identity import Roster
+from pets.errors import DataError, InvalidArgument, JournalError, PetsError, ProtocolAbort, SetupFailed
+from pets.identity import Roster, StudySetup, run_setups
 from pets.mpc import AdditiveSharing, MaskedSum
 from pets.session import SERVER, NoKeys, Session, Spec
-from pets.session.tcp import Contract, Member, Store, frames, positions
+from pets.session.tcp import PURPOSE, Contract, Member, Store, frames, positions
 from pets.session.tcp.door import Door
+from pets.session.tcp.ending import DROPPED, Ending
 from pets.session.tcp.frames import Kind
 from pets.session.tcp.limits import longest_frame
 from pets.session.tcp.link import Link
@@ -130,3 +131,56 @@ def test_a_protocol_that_hides_refuses_to_run_without_keys(identities, tmp_path,
         session_keys(journal, None, party.spec, keyed=True)
     assert isinstance(session_keys(journal, None, party.spec, keyed=False), NoKeys)
     journal.close()
+
+
+def test_nobody_hears_why_a_site_stops(identities, tmp_path):
+    """A reason may depend on the rows, for instance that a value is out of bounds; and it would travel in clear."""
+    names = (SERVER, *SITES)
+    party = Party(identities, tmp_path)
+    setups = {name: StudySetup(identities[name], party.roster, purpose=PURPOSE, epoch=5) for name in names}
+    party.store.adopt(run_setups(setups)["FR"], 5)
+    bodies = []
+
+    async def listen(link):
+        kind, _ = await link.receive()
+        link.send(Kind.GO, positions.pack([0] * 4, [0] * 4))
+        while kind != Kind.STOPPED:
+            kind, body = await link.receive()
+        bodies.append(body)
+
+    for problem in ("has a value outside the declared bounds", "is missing"):
+
+        def contribute(problem=problem):
+            raise DataError("age", problem)
+
+        party.contribute = contribute
+        assert isinstance(party.meet(listen), DataError)
+    assert bodies == [b"", b""]
+
+
+@pytest.mark.parametrize("epoch", [2**63 - 1, 2**64 - 1])
+def test_a_call_to_agree_on_keys_of_the_far_future_is_refused(identities, tmp_path, epoch):
+    party = Party(identities, tmp_path)
+    heard = []
+
+    async def attack(link):
+        await link.receive()
+        link.send(Kind.SETUP, epoch.to_bytes(8, "big"))
+        while True:
+            heard.append((await link.receive())[0])
+
+    assert isinstance(party.meet(attack), SetupFailed)
+    assert heard == [Kind.STOPPED] and party.store.epoch == 0
+
+
+def test_the_end_for_another_party_does_not_end_a_session(identities, tmp_path):
+    party = Party(identities, tmp_path)
+
+    async def replay(link):
+        await link.receive()
+        for name in ("US", "FR"):
+            ending = Ending(party.spec.id.hex(), name, DROPPED, f"said to {name}")
+            link.send(Kind.END, ending.sign(identities[SERVER]))
+
+    assert isinstance(party.meet(replay), ProtocolAbort)
+    assert any("the end of the session for another party" in line for line in party.heard)
