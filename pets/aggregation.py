@@ -6,18 +6,16 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from html import escape
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pets.config import digest
 from pets.errors import InvalidArgument
+from pets.roles import Aggregator
 from pets.session import SERVER, InProcess, Spec, Transcript, contribution, session_keys
 from pets.tally import Tally
-
-if TYPE_CHECKING:
-    from pets.roles import Aggregator
 
 
 @dataclass(frozen=True, repr=False)
@@ -62,7 +60,9 @@ class Aggregation:
 
     def __repr__(self) -> str:
         count = len(self.survivors)
+        hidden = 0 if self.suppressed is None else int(self.suppressed.sum())
         lines = [f"Total of {self.total.size:,} values over {count} of {len(self.spec.sites)} sites"]
+        lines += [f"  {hidden:,} cells were not opened (0 in the total): see suppressed"] if hidden else []
         lines += [f"  {name}: {sent:,} bytes sent, {ms:.2f} ms CPU" for name, sent, ms in self.rows()]
         return "\n".join(lines)
 
@@ -97,7 +97,8 @@ def aggregate(
     weights
         A positive integer for each site; the total is the weighted sum.
     drop
-        For a site, the stage from which on it is silent; see the aggregator's ``stages``.
+        For a party, the stage from which on it is silent, e.g. ``{"FR": "input"}``; the aggregator's ``stages`` names
+        them.
 
     Returns
     -------
@@ -122,6 +123,11 @@ def aggregate(
     >>> pets.aggregate(pets.mpc.MaskedSum(), cases, bound=1000).total
     array([8, 2, 1])
     """
+    if isinstance(aggregator, type) or not isinstance(aggregator, Aggregator):
+        raise InvalidArgument("aggregator", "must be an aggregator", "Give for example pets.mpc.MaskedSum().")
+    for argument, value in (("drop", drop), ("weights", weights)):
+        if value is not None and not isinstance(value, Mapping):
+            raise InvalidArgument(argument, "must map names of sites", "Give for example drop={'FR': 'input'}.")
     tallies, shape = _tallies(arrays)
     size = int(np.prod(shape))
     names = tuple(arrays)
@@ -159,8 +165,9 @@ def _tallies(arrays: Mapping[str, Any]) -> tuple[dict[str, Tally], tuple[int, ..
     for name, array in found.items():
         if array.dtype.kind not in "iu":
             raise InvalidArgument(
-                f"arrays[{name!r}]", f"must be integers, not {array.dtype}", "Multiply by a public scale and round."
-            )
+                f"arrays[{name!r}]", f"must be whole numbers, not {array.dtype}",
+                "Fill what is missing; multiply fractions by a public scale and round.",
+            )  # fmt: skip
         if array.shape != shape:
             raise InvalidArgument(f"arrays[{name!r}]", f"has the shape {array.shape}, others have {shape}")
     signature = digest({"arrays": list(shape)})

@@ -24,8 +24,8 @@ from pets.preview import Preview
 from pets.query import BoundQuery, Measured, Query
 from pets.query.layout import split
 from pets.release import Provenance, Release
-from pets.roles import Aggregator, Distributable, Mechanism
-from pets.session import Outcome, Spec, contribution, run_in_process
+from pets.roles import TOTAL, Aggregator, Distributable, Mechanism
+from pets.session import SERVER, Outcome, Spec, contribution, run_in_process
 from pets.tally import Tally
 
 if TYPE_CHECKING:
@@ -147,10 +147,28 @@ class Pipeline:
             query=self.bound,
             guarantees=(self.cost, self.aggregator.guarantee(self.bound)),
             errors=(error, self.aggregator.error(self.bound)),
-            who_learns=self.aggregator.who_learns(self.bound),
+            who_learns=self.who_learns(spec),
             remaining=None if self.ledger is None else self.ledger.remaining(self.dataset, str(self.domain.unit)),
             notes=self._notes(spec),
         )
+
+    def who_learns(self, spec: Spec | None = None) -> dict[str, str]:
+        """Return who sees what; with the contract of a session, also who computes besides the sites.
+
+        Parameters
+        ----------
+        spec
+            See :meth:`spec`.
+        """
+        exact = "the EXACT total" + ("; it adds the noise itself" if isinstance(self.cost, DP) else "")
+        said = exact if self.noise_at == "curator" else "the total with the noise inside, never the exact one"
+        table = {who: what.replace(TOTAL, said) for who, what in self.aggregator.who_learns(self.bound).items()}
+        if spec is None:
+            return table
+        others = [name for name in self.aggregator.parties(spec) if name not in (*spec.sites, SERVER)]
+        computing = {"who computes besides the sites": ", ".join(others)} if others else {}
+        fewest = self.aggregator.fewest_sites(spec)
+        return computing | {"who is in the total": f"at least {fewest} of the {len(spec.sites)} sites"} | table
 
     def _notes(self, spec: Spec | None) -> tuple[str, ...]:
         if self.noise_at == "curator":

@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from pets.tally import Tally
 
 
+TOTAL = "the total, noise included if noise is inside"
+"""What an aggregator says that somebody learns; a pipeline, which knows where the noise is, says it exactly."""
+
+
 @runtime_checkable
 class Aggregator(Protocol):
     """Input privacy: how the tallies of several sites become one total, and who learns what."""

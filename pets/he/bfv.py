@@ -24,6 +24,7 @@ from pets.he.streams import StreamRandom
 from pets.he.wire import longest_message
 from pets.noise import NoNoise
 from pets.query import BoundQuery
+from pets.roles import TOTAL
 from pets.session import SERVER, Context, Party, Spec
 from pets.session.bodies import bits_size
 from pets.session.flowing import Flowing
@@ -101,7 +102,7 @@ class BFV:
         del query
         return shared_table(self.mode) | {
             "key holder": "uniformly random numbers in place of the total; which sites took part",
-            "server": "the total, noise included if noise is inside; which sites took part",
+            "server": f"{TOTAL}; which sites took part",
         }
 
     def parties(self, spec: Spec) -> tuple[str, ...]:

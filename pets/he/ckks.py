@@ -24,6 +24,7 @@ from pets.he.streams import StreamRandom
 from pets.he.wire import longest_message
 from pets.noise import NoNoise
 from pets.query import BoundQuery
+from pets.roles import TOTAL
 from pets.session import Context, Party, Spec
 from pets.session.bodies import bits_size
 from pets.session.membership import all_parties, fewest_sites
@@ -115,7 +116,7 @@ class CKKS:
     def who_learns(self, query: BoundQuery) -> dict[str, str]:
         """Return who sees what."""
         del query
-        total = "the total, noise included if noise is inside; which sites took part"
+        total = f"{TOTAL}; which sites took part"
         return shared_table(self.mode) | {"key holder": total, "server": total}
 
     def parties(self, spec: Spec) -> tuple[str, ...]:

@@ -18,6 +18,7 @@ from pets.he.seal import sealapi
 from pets.he.wire import key_share_bytes, longest_message
 from pets.noise import NoNoise
 from pets.query import BoundQuery
+from pets.roles import TOTAL
 from pets.session import SERVER, Context, Party, Spec
 from pets.session.flowing import Flowing
 from pets.session.membership import checked_least, fewest_sites
@@ -92,7 +93,7 @@ class ThresholdBFV:
         return {
             "eavesdropper, also a later quantum one": "sizes, timing, the roster and the contract",
             "each site": "its own rows and table",
-            "server": "the total, noise included if noise is inside",
+            "server": TOTAL,
             "server and any sites": "the total of the other sites",
             "server and all sites but one": "that site's table, which is the total less their own",
             "a server that lies": "nothing more: anything but the sum over all sites comes out random",

@@ -16,6 +16,7 @@ from pets.mpc.committee import STAGES, CommitteeCollector, CommitteeMember
 from pets.mpc.ring import Ring
 from pets.noise import NoNoise
 from pets.query import BoundQuery
+from pets.roles import TOTAL
 from pets.session import Context, Party, Spec
 from pets.session.masks import add_mask
 from pets.session.membership import (
@@ -102,7 +103,7 @@ class AdditiveSharing:
             "eavesdropper, also a later quantum one": "sizes, timing, the roster and the contract",
             "each site": "its own rows and table",
             "computing party": "uniformly random shares; which sites took part",
-            "server": "the total, noise included if noise is inside; which sites took part",
+            "server": f"{TOTAL}; which sites took part",
             f"server and fewer than {count} computing parties": "the total, nothing more",
             f"all {count} computing parties together": "every site's table",
             "a computing party that lies": "nothing; it can make the total wrong",

@@ -18,6 +18,7 @@ from pets.mpc.ring import Ring
 from pets.mpc.shamir import MAX_PARTIES
 from pets.noise import NoNoise
 from pets.query import BoundQuery
+from pets.roles import TOTAL
 from pets.session import SERVER, Context, Party, Spec
 from pets.session.membership import checked_least, fewest_sites
 
@@ -94,7 +95,7 @@ class MaskedSum:
         return {
             "eavesdropper, also a later quantum one": "sizes, timing, the roster and the contract",
             "each site": "its own rows and table; who took part",
-            "server": "the total, noise included if noise is inside; who took part and who dropped out",
+            "server": f"{TOTAL}; who took part and who dropped out",
             "server and conspiring sites, fewer than the threshold": "the total minus their own tables, nothing more",
             "lying server (two lists, false drop-outs, replays)": "nothing: honest sites notice and stop",
             "sites that vanish": "nothing; the total is over those who stay",

@@ -17,6 +17,7 @@ from pets.mpc.committee import STAGES, CommitteeCollector, CommitteeMember
 from pets.mpc.faults import SharesDisagree
 from pets.noise import NoNoise
 from pets.query import BoundQuery
+from pets.roles import TOTAL
 from pets.session import Context, Party, Spec
 from pets.session.membership import (
     Members,
@@ -127,7 +128,7 @@ class ShamirSharing:
             "committee member": "uniformly random shares; which sites took part",
             f"fewer than {self.needed} members together": "uniformly random shares",
             f"{self.needed} or more members together": "every site's table",
-            "server": "the total, noise included if noise is inside; which sites took part",
+            "server": f"{TOTAL}; which sites took part",
             f"lying server and fewer than {2 * self.needed - self.size} members": "one total, nothing more",
             "members that lie": "nothing; the total is refused and, if they are few, they are suspected by name",
             "sites that vanish": "nothing; the total is over those whose shares all arrived",

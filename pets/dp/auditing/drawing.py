@@ -34,13 +34,13 @@ class Sample:
 
 
 def sample(mechanism: Mechanism, experiment: Experiment, draws: int) -> Sample:
-    """Return counts of `draws` outcomes of each data set, a twentieth of them to sort by and another to choose on.
+    """Return counts of `draws` outcomes of each data set.
 
-    A hundredth (500 to 50,000 draws) comes before, to fix what counts as one outcome.
+    A twentieth of them (of few draws a fifth) is to sort by, and another to choose on. A hundredth (500 to 50,000 draws) comes before, to fix what counts as one outcome.
     """
     pilot = min(max(draws // 100, 500), 50_000)
     coder = Coder.of(*(_some(mechanism, experiment, tally, pilot) for tally in (experiment.first, experiment.second)))
-    few = draws // 20
+    few = max(draws // 20, min(draws // 5, 5_000))
     return Sample(
         *(
             (

@@ -173,7 +173,7 @@ QUERIES = [
 )
 def test_a_question_of_ones_own_is_audited_on_rows(query, neighbours):
     bound = query.bind(DOMAIN.with_unit(pets.PrivacyUnit("p", max_rows=2, neighbours=neighbours)))
-    result = audit(pets.dp.DiscreteLaplace(1), query=bound, draws=1_500, confidence=0.9999)
+    result = audit(pets.dp.DiscreteLaplace(1), query=bound, draws=3_000, confidence=0.999)
     assert result.verdict == "proven"
     assert 0.02 < result.lower <= 1 == result.proof.value
 
