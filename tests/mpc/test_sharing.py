@@ -284,3 +284,25 @@ class TestAServerThatChoosesTheSites:
 def test_an_exact_total_over_two_survivors_is_refused_beforehand(kind):
     with pytest.raises(PairingRefused, match="subtraction"):
         pets.aggregate(getattr(pets.mpc, kind)(min_sites=2), arrays(names=("A", "B", "C")), bound=1000)
+
+
+@pytest.mark.parametrize(
+    ("argument", "wrong"),
+    [
+        ("aggregator", {"aggregator": "masked_sum"}),
+        ("aggregator", {"aggregator": pets.mpc.MaskedSum}),
+        ("drop", {"drop": ["A"]}),
+        ("drop", {"drop": {"Z": "input"}}),
+        ("drop", {"drop": {"A": "lunch"}}),
+        ("weights", {"weights": [1, 2, 3, 4]}),
+        ("weights", {"weights": {"A": 1}}),
+        ("arrays['B']", {"arrays": {"A": np.array([1]), "B": np.array([1.5]), "C": np.array([1])}}),
+        ("arrays['C']", {"arrays": {"A": np.array([1]), "B": np.array([1]), "C": np.array([1, 2])}}),
+        ("arrays", {"arrays": {}}),
+    ],
+)
+def test_bad_arguments_of_aggregate(argument, wrong):
+    given = {"aggregator": ADDITIVE, "arrays": arrays(), "bound": 1000} | wrong
+    with pytest.raises(InvalidArgument) as caught:
+        pets.aggregate(given.pop("aggregator"), given.pop("arrays"), **given)
+    assert caught.value.argument == argument
