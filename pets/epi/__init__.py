@@ -1,4 +1,4 @@
-"""Registry epidemiology from tallies: rates and their intervals, with the noise of the release included."""
+"""Registry epidemiology from tallies: rates and survival with their intervals, the noise of the release included."""
 
 from __future__ import annotations
 
@@ -12,6 +12,20 @@ from pets.epi.standards import (
     StandardPopulation,
     standard_population,
 )
+from pets.epi.survival import (
+    Curve,
+    Curves,
+    Duration,
+    EventCounts,
+    LogRank,
+    cumulative_incidence,
+    kaplan_meier,
+    log_rank,
+    median_survival,
+    nelson_aalen,
+    restricted_mean,
+    survival_quantile,
+)
 
 __all__ = [
     "EUROPE_2013",
@@ -19,10 +33,22 @@ __all__ = [
     "STANDARDS",
     "US_2000",
     "WHO_2000",
+    "Curve",
+    "Curves",
+    "Duration",
+    "EventCounts",
+    "LogRank",
     "Rate",
     "StandardPopulation",
     "age_specific_rates",
     "age_standardised_rate",
     "crude_rate",
+    "cumulative_incidence",
+    "kaplan_meier",
+    "log_rank",
+    "median_survival",
+    "nelson_aalen",
+    "restricted_mean",
     "standard_population",
+    "survival_quantile",
 ]
