@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
-from pets.errors import ContractDiffers, InvalidArgument
+from pets.errors import ContractDiffers, DataError, InvalidArgument, did_you_mean
 
 if TYPE_CHECKING:
     from pets.identity import Identity, Roster
@@ -171,6 +171,8 @@ def site(
             raise ContractDiffers(differences)
         _check_data(me, contract.spec, data)
         if not store.begun(contract.spec):
+            if data is not None:
+                _check_columns(pipeline, data)
             _explain(pipeline, contract, me)
             _confirm(yes)
         contribute = None if data is None else lambda: pipeline.at_site(_read(data), contract.spec, me)
@@ -273,6 +275,26 @@ def _check_data(me: str, spec: Spec, data: Path | None) -> None:
         )
 
 
+def _check_columns(pipeline: Pipeline, data: Path) -> None:
+    """Refuse a file without the columns that are asked for, before the other sites rely on this one; read no row."""
+    import pandas as pd
+
+    if not data.is_file():
+        raise InvalidArgument("DATA", f"{data} does not exist", "Check the path.")
+    if data.suffix == ".parquet":
+        return
+    try:
+        columns = list(pd.read_csv(data, nrows=0).columns)
+    except (ValueError, OSError) as error:
+        raise InvalidArgument(
+            "DATA", f"{data.name} cannot be read as a table ({type(error).__name__})", "Give a .csv or .parquet file."
+        ) from None
+    unit = pipeline.domain.unit.id
+    for name in (*pipeline.query.needs(), *([unit] if isinstance(unit, str) else [])):
+        if name not in columns:
+            raise DataError(name, f"is not in {data.name}", did_you_mean(name, columns))
+
+
 def _explain(pipeline: Pipeline, contract: Contract, me: str) -> None:
     """Say in plain words what would happen."""
     from rich.console import Console
@@ -289,13 +311,14 @@ def _explain(pipeline: Pipeline, contract: Contract, me: str) -> None:
     rows += [("purpose", spec.purpose)] if spec.purpose else []
     rows += [("session", f"number {spec.number}, {spec.size:,} numbers, contract {spec.id.hex()[:16]}")]
     rows += [("what is promised", sentence) for sentence in _promises(pipeline)]
-    rows += [("your ledger pays", _payment(pipeline))] if pipeline.noise_at == "sites" and me in spec.sites else []
+    rows += [("largest cell", f"{spec.upper:,} in one site's table; a site with more is refused at its own side")]
+    rows += [("your ledger pays", _payment(pipeline))] if me in spec.sites else []
     for term, text in rows:
         about.add_row(term, Text(text))
     learns = Table(show_header=False, box=None, padding=(0, 2, 0, 0), title="Who learns what", title_justify="left")
     learns.add_column(style="cyan", max_width=32)
     learns.add_column()
-    for who, what in pipeline.aggregator.who_learns(pipeline.bound).items():
+    for who, what in pipeline.who_learns(spec).items():
         learns.add_row(who, Text(what))
     console.print(about, "", learns, "")
 
@@ -308,7 +331,9 @@ def _role(pipeline: Pipeline, spec: Spec, me: str) -> str:
 
 
 def _payment(pipeline: Pipeline) -> str:
-    """Say what a site that adds noise charges to its own ledger."""
+    """Say what a site charges to its own ledger."""
+    if pipeline.noise_at == "curator":
+        return f"nothing: the noise is added where the total is collected, and {pipeline.cost} is charged there"
     if pipeline.ledger is None:
         return f"nothing, because the plan names no ledger; the loss is {pipeline.cost}"
     left = pipeline.ledger.remaining(pipeline.dataset, str(pipeline.domain.unit))

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any, ClassVar
 
@@ -123,7 +123,6 @@ class Responses:
     query: BoundQuery
     mechanism: RandomizedResponse
     counts: tuple[int, ...]
-    notes: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def guarantee(self) -> PureDP:

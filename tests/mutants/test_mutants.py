@@ -25,7 +25,7 @@ SECONDS = 300
 PASSED, FAILED = 0, 1
 
 PUBLISHED = [  # by the study of other libraries
-    "OpenDP #2949", "OpenDP #2945", "OpenDP #2941", "OpenDP #2638", "OpenDP #2708", "IBM #94", "opacus #616",
+    "OpenDP #2949", "OpenDP #2945", "OpenDP #2941", "OpenDP #2638", "OpenDP #2708", "IBM #19 and #94", "opacus #616",
     "cross-media-measurement #1357", "smartnoise-core #242", "google #12", "#105, #104, #34", "smartnoise-sdk #622",
     "smartnoise-sdk #472", "smartnoise-core #356", "smartnoise-sdk #568", "OpenDP #2749", "#405", "google #274",
     "smartnoise-sdk #621", "openmed #2457", "arXiv 2207.10635", "arXiv 2412.05164",

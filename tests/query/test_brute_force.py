@@ -220,3 +220,10 @@ def test_a_sensitivity_that_is_too_small_is_caught(unit: PrivacyUnit, monkeypatc
     monkeypatch.setattr(base, "of_block", small)
     with pytest.raises(AssertionError, match="exceeded"):
         check("count", unit, 600)
+
+
+def test_rows_in_a_structural_zero_are_dropped() -> None:
+    """That cell is published without noise, so it must stay empty whatever the rows say."""
+    domain = Domain(a=["x", "y"], b=["p", "q"], impossible=[{"a": "x", "b": "q"}])
+    rows = pl.DataFrame({"a": ["x", "x", "y"], "b": ["q", "p", "q"]})
+    assert Count(["a", "b"]).bind(domain).tally(rows).values.tolist() == [1, 0, 0, 1, 1]

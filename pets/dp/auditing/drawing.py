@@ -36,7 +36,7 @@ class Sample:
 def sample(mechanism: Mechanism, experiment: Experiment, draws: int) -> Sample:
     """Return counts of `draws` outcomes of each data set.
 
-    A twentieth of them (of few draws a fifth) is to sort by, and another to choose on. A hundredth (500 to 50,000 draws)
+    A twentieth of them (of few draws a fifth) is to sort by, and another to choose on. A hundredth (500 to 50,000)
     comes before, to fix what counts as one outcome.
     """
     pilot = min(max(draws // 100, 500), 50_000)
