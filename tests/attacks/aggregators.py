@@ -63,7 +63,9 @@ def two_thirds(spec: Spec) -> int:
     return max(3, (2 * len(spec.sites) + 2) // 3)
 
 
-def masked_survivors(threshold: int | None = None, fewest: int | None = None) -> Callable[[Spec, Drops], tuple[str, ...] | None]:
+def masked_survivors(
+    threshold: int | None = None, fewest: int | None = None
+) -> Callable[[Spec, Drops], tuple[str, ...] | None]:
     """Model of a masked sum, written from its description: who is silent from a stage on is missing there."""
 
     def survivors(spec: Spec, drop: Drops) -> tuple[str, ...] | None:

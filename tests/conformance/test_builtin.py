@@ -13,7 +13,6 @@ import pets.testing
 from pets.noise import DiscreteLaplaceLaw
 from pets.plan_file import aggregators, mechanisms
 from pets.query import QUERIES
-from pets.tally import Tally
 from pets.testing.mechanism import empirical_epsilon
 
 MECHANISMS = [

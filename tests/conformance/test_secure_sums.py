@@ -103,9 +103,7 @@ class TestPlaces:
 
     def test_a_site_over_its_bound_is_refused_before_anything_is_charged(self, tmp_path):
         ledger = pets.Ledger(tmp_path / "budget.sqlite", limit=pets.PureDP(1))
-        pipeline = pets.Pipeline(
-            QUERY, DOMAIN, pets.mpc.MaskedSum(), NOISY[0], ledger, noise_at="sites", site_bound=1
-        )
+        pipeline = pets.Pipeline(QUERY, DOMAIN, pets.mpc.MaskedSum(), NOISY[0], ledger, noise_at="sites", site_bound=1)
         with pytest.raises(pets.errors.RangeOverflow):
             pipeline.run(frames())
         assert ledger.remaining("default", str(DOMAIN.unit)) == pets.PureDP(1)
