@@ -118,6 +118,8 @@ def _count(frame: object, column: str, unit: str | None, most: int) -> dict[str,
         pairs = lazy.select(nw.col(unit), nw.col(column).cast(nw.String)).drop_nulls().unique().collect()
         of_unit: dict[Any, list[str]] = {}
         for owner, key in zip(pairs[unit].to_list(), pairs[column].to_list(), strict=True):
+            if owner != owner:  # noqa: PLR0124 - NaN is no identifier, and unequal to itself it would be a unit each time
+                continue
             of_unit.setdefault(owner, []).append(key)
         listed = (key for keys in of_unit.values() for key in sorted(keys)[:most])
     counts: dict[str, int] = {}

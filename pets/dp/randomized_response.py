@@ -78,10 +78,11 @@ class RandomizedResponse:
         unit = query.domain.unit
         if not isinstance(query.query, Count) or not query.query.by:
             raise PairingRefused("randomised response needs a Count by at least one attribute.")
-        if unit.neighbours != "replace_one" or unit.max_rows != 1 or unit.max_sites != 1:
+        if unit.neighbours != "replace_one" or unit.max_rows != 1 or unit.max_sites != 1 or unit.id is not None:
+            # A unit with an identifier may be exchanged for one without rows, which would change their number.
             raise PairingRefused(
                 "randomised response publishes the exact number of responses. Declare "
-                "PrivacyUnit(neighbours='replace_one') with one row per unit, or use DiscreteLaplace."
+                "PrivacyUnit(neighbours='replace_one'), without an id: each row is a unit; or use DiscreteLaplace."
             )
         return PureDP(self.epsilon, unit=unit)
 

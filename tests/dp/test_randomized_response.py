@@ -20,7 +20,7 @@ LIE = Fraction(2, 5)  # exp(-epsilon)
 
 
 def query(k: int, **unit):
-    unit = pets.PrivacyUnit(**{"id": "who", "neighbours": "replace_one", **unit})
+    unit = pets.PrivacyUnit(**{"neighbours": "replace_one", **unit})
     cells = pets.Categorical([f"c{i}" for i in range(k)], invalid="error")
     return pets.Count(by=["cell"]).bind(pets.Domain({"cell": cells}, unit=unit))
 
@@ -98,7 +98,7 @@ def test_dropped_rows_are_a_category_of_their_own():
     assert min(found.counts) > 300  # a row in no cell must be able to come out in one, and the other way round
 
 
-@pytest.mark.parametrize("unit", [{"neighbours": "add_remove"}, {"max_rows": 2}, {"max_sites": 2}])
+@pytest.mark.parametrize("unit", [{"neighbours": "add_remove"}, {"id": "who", "max_rows": 2}, {"id": "who"}])
 def test_units_whose_number_of_responses_tells_something_are_refused(unit):
     with pytest.raises(PairingRefused):
         RandomizedResponse(1).guarantee(query(3, **unit))

@@ -57,7 +57,8 @@ def audit(
     query
         The question to audit it on, one experiment a release. When left out, a count by many cells.
     unit
-        The privacy unit of that count: one row, added or removed, when left out. `query` brings its own.
+        The privacy unit of that count: that of the claim, or one row, added or removed, when left out. `query` brings
+        its own. It must be the claim's, if the claim names one.
     delta
         Audit epsilon at this delta. When left out, a pure claim is audited at 0, an approximate one at its own delta,
         and a zero-concentrated or Rényi claim by its divergence of order 1 (as rho).
@@ -93,6 +94,7 @@ def audit(
     if isinstance(mechanism, type) or not isinstance(mechanism, Mechanism):
         raise InvalidArgument("mechanism", f"is a {type(mechanism).__name__} that lacks a method of pets.Mechanism")
     _check(query, unit, group, draws, confidence, lanes)
+    unit = _unit_of_claim(claim, query, unit)
     wide = _lanes(mechanism, query, lanes)
     asked = in_lanes(unit or PrivacyUnit(), 1, 4).query if query is None else query
     promise = _promise(mechanism.guarantee(asked) if claim is None else claim)
@@ -112,6 +114,20 @@ def audit(
     claimed = _allowed(promise, currency, at, counted)
     proof = _proof(mechanism, experiment.query, currency, at, counted)
     return Audit(repr(mechanism), promise, currency, at, distance, experiment.told, claimed, found, confidence, proof)
+
+
+def _unit_of_claim(claim: object, query: BoundQuery | None, unit: PrivacyUnit | None) -> PrivacyUnit | None:
+    """Return the unit to experiment with: that of the claim, since about another one nothing was claimed."""
+    claimed = getattr(claim, "unit", None)
+    if claimed is None:
+        return unit
+    tried = unit if query is None else query.domain.unit
+    if tried is not None and tried != claimed:
+        argument = "unit" if query is None else "query"
+        raise InvalidArgument(
+            argument, f"protects {tried}, and the claim {claimed}", "Audit the claim for its own unit."
+        )
+    return claimed if query is None else unit
 
 
 def _check(query: object, unit: object, group: object, draws: object, confidence: object, lanes: object) -> None:

@@ -16,7 +16,7 @@ private linear operators on adaptive streams*, NeurIPS 2022, section 2 (adaptive
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import cached_property, lru_cache
 from math import sqrt
@@ -167,6 +167,7 @@ class YearlyStream:
     mechanism: YearlyTotals
     query: BoundQuery
     measured: tuple[NDArray[np.int64], ...]
+    _used: list[bool] = field(default_factory=list, init=False, repr=False, compare=False)
 
     @cached_property
     def year(self) -> int:
@@ -174,7 +175,10 @@ class YearlyStream:
         return len(self.measured)
 
     def publish(self, history: Sequence[Tally]) -> tuple[YearlyTable, YearlyStream]:
-        """Return the running totals with one more year, and the stream after it.
+        """Return the running totals with one more year, and the stream after it. Once for each stream.
+
+        The noise of a year is drawn here, and the guarantee is for one draw. A retry must use what was returned: keep
+        it before it is published.
 
         Parameters
         ----------
@@ -185,8 +189,12 @@ class YearlyStream:
         Raises
         ------
         InvalidArgument
-            The number of tallies does not fit, or the horizon is over.
+            The number of tallies does not fit, the horizon is over, or this stream has published its next year.
         """
+        if self._used:
+            raise InvalidArgument(
+                "history", "was published from this stream before", "Go on with the stream that came with the table."
+            )
         if self.year >= self.mechanism.years:
             raise InvalidArgument("history", "goes beyond the declared years; their budget is used up")
         if len(history) != self.year + 1:
@@ -197,6 +205,7 @@ class YearlyStream:
             np.zeros(self.query.size, dtype=np.int64),
         )
         source = engine(self.mechanism.engine)
+        self._used.append(True)
         noise = source.discrete_gaussian(self.mechanism.sigma2(self.query), self.query.size)
         after = YearlyStream(self.mechanism, self.query, (*self.measured, np.clip(exact + noise, -(2**61), 2**61)))
         rows = recovery(self.mechanism.years)[self.year, : self.year + 1]

@@ -249,3 +249,14 @@ def test_draws_alone_can_be_audited():
 def test_the_shipped_mechanisms_are_not_flagged_at_many_draws(mechanism):
     """So many draws see 1 % less noise, or its square (see the catalogue in tests/mutants)."""
     assert audit(mechanism, draws=60_000_000, confidence=SURE).verdict == "proven"
+
+
+def test_a_claim_is_audited_for_its_own_unit():
+    claim = pets.PureDP(1, unit=pets.PrivacyUnit(neighbours="replace_one"))
+    assert not audit(ForgetsReplacement(1), claim, draws=1_000_000).passed
+
+
+def test_a_claim_for_another_unit_than_the_one_tried_is_refused():
+    claim = pets.PureDP(1, unit=pets.PrivacyUnit(neighbours="replace_one"))
+    with pytest.raises(pets.errors.InvalidArgument, match="its own unit"):
+        audit(pets.dp.DiscreteLaplace(epsilon=1), claim, unit=pets.PrivacyUnit(), draws=100_000)

@@ -53,6 +53,16 @@ def test_it_beats_a_noise_a_year_and_the_binary_tree():
     assert ours < yearly / 3 and ours < tree / 3
 
 
+def test_a_year_is_drawn_once():
+    """Many draws of one year under one charge would average out its noise."""
+    tally = Tally(np.zeros(QUERY.size, dtype=np.int64), QUERY.signature)
+    stream = YearlyTotals(rho=1, years=3).begin(QUERY)
+    _, after = stream.publish([tally])
+    with pytest.raises(InvalidArgument, match="before"):
+        stream.publish([tally])
+    after.publish([tally, tally])
+
+
 def test_misuse_is_refused():
     for settings in (
         {"rho": 0, "years": 3},
