@@ -199,3 +199,9 @@ def test_what_does_not_fit_is_refused():
     for text in ("", "{}", "[]", '{"format": "pets-keys"}'):
         with pytest.raises(ConfigError):
             KeyRelease.from_json(text)
+
+
+def test_rows_whose_identifier_is_not_a_number_are_nobodys():
+    """NaN is unequal to itself: each such row would count as a unit of its own, beyond the keys of one unit."""
+    frame = pl.DataFrame({"who": [float("nan")] * 3 + [1.0], "key": ["x", "y", "z", "w"]})
+    assert KeyCounts.of(frame, "key", pets.PrivacyUnit("who")).counts == {"w": 1}
