@@ -10,28 +10,23 @@ from numpy.typing import NDArray
 
 from pets.error_model import ErrorModel
 from pets.errors import InvalidArgument, MessageRejected, PairingRefused
-from pets.guarantee import InputPrivacy
 from pets.he.arithmetic import Words
-from pets.he.bfv import check_settings, make_party, shared_table
 from pets.he.bits import pack, unpack
 from pets.he.ckks_kernel import encrypt_steps, open_steps
 from pets.he.contract import parameters_for
-from pets.he.key_holding import STAGES, Terms
+from pets.he.key_holding import Terms
 from pets.he.keys import PublicKey, SecretKey
+from pets.he.one_key_holder import OneKeyHolder
 from pets.he.parameters import Mode, Parameters
 from pets.he.rlwe import Ciphertext
 from pets.he.streams import StreamRandom
-from pets.he.wire import longest_message
-from pets.noise import NoNoise
 from pets.query import BoundQuery
 from pets.roles import TOTAL
-from pets.session import Context, Party, Spec
-from pets.session.bodies import bits_size
-from pets.session.membership import all_parties, fewest_sites
+from pets.session import Spec
 
 
 @dataclass(frozen=True, slots=True)
-class CKKS:
+class CKKS(OneKeyHolder):
     """As :class:`pets.he.BFV`, by CKKS. The key holder learns the total, which it gives out without CKKS's own noise.
 
     What CKKS decrypts to is the total plus the noise of the encryption, and whoever sees that noise can solve for the
@@ -77,26 +72,16 @@ class CKKS:
     """
 
     kind: ClassVar[str] = "ckks"
-    keyed: ClassVar[bool] = True
-    stages: ClassVar[tuple[str, ...]] = STAGES
+    scheme: ClassVar[str] = "CKKS"
     precision: int = 1
     mode: Mode = "public"
     key_holder: str = "key-holder"
     min_sites: int | None = None
 
     def __post_init__(self) -> None:
-        check_settings(self.mode, self.key_holder, self.min_sites)
+        self._check_settings()
         if isinstance(self.precision, bool) or not isinstance(self.precision, int) or not 1 <= self.precision < 2**62:
             raise InvalidArgument("precision", "must be an integer of 1 or more", "Fractions belong in the query.")
-
-    def guarantee(self, query: BoundQuery) -> InputPrivacy:
-        """Return who sees no site's tally, and on which assumption."""
-        del query
-        return InputPrivacy(
-            "CKKS homomorphic encryption under the key of one key holder",
-            ("the collecting server", "the key holder", "the other sites", "an eavesdropper (even a quantum one)"),
-            "key holder and server do not pool what they hold, and ring-LWE, AES-256 and the key agreement hold",
-        )
 
     def error(self, query: BoundQuery) -> ErrorModel:
         """Return that sums are exact.
@@ -111,37 +96,13 @@ class CKKS:
                 f"with precision={self.precision} sites round their tables, and the error of that has no law that "
                 "could be stated with a release. Use precision=1, and a coarser resolution in the query."
             )
-        return ErrorModel(query, tuple(NoNoise() for _ in query.blocks))
+        return OneKeyHolder.error(self, query)
 
     def who_learns(self, query: BoundQuery) -> dict[str, str]:
         """Return who sees what."""
         del query
         total = f"{TOTAL}; which sites took part"
-        return shared_table(self.mode) | {"key holder": total, "server": total}
-
-    def parties(self, spec: Spec) -> tuple[str, ...]:
-        """Return the sites, the key holder and the server.
-
-        Raises
-        ------
-        PairingRefused
-            The sites are too few to hide in a sum.
-        RangeOverflow
-            No ciphertext of 128-bit security holds such totals.
-        """
-        self.fewest_sites(spec)
-        self._terms(spec)
-        return all_parties(spec, (self.key_holder,))
-
-    def party(self, context: Context, values: NDArray[np.int64] | None) -> Party:
-        """Return the site, the key holder or the server.
-
-        Raises
-        ------
-        MissingExtra
-            TenSEAL is not installed.
-        """
-        return make_party(context, self._terms(context.spec), values)
+        return self._common_table() | {"key holder": total, "server": total}
 
     def _terms(self, spec: Spec) -> Terms:
         # CKKS needs a bit of the modulus for itself: it rounds to the nearest step, and no two may touch.
@@ -149,29 +110,9 @@ class CKKS:
         parameters = parameters_for(spec, step=self.precision, additions=len(spec.sites), mode=self.mode, **settings)
         return Terms(_Rounded(parameters, self.precision), self.key_holder, self.fewest_sites(spec))
 
-    @property
-    def hidden_range(self) -> None:
-        """All cells of the total are opened."""
-        return None
-
-    def fewest_sites(self, spec: Spec) -> int:
-        """Return the fewest sites that a total can be over."""
-        return fewest_sites(spec, self.min_sites)
-
-    def largest_message(self, spec: Spec) -> int:
-        """Return the size of a ciphertext."""
-        return longest_message(self._terms(spec).parameters) + bits_size(len(spec.sites))
-
     def to_dict(self) -> dict[str, Any]:
         """Return plain data."""
-        settings = {
-            "type": self.kind,
-            "precision": self.precision,
-            "mode": self.mode,
-            "key_holder": self.key_holder,
-            "min_sites": self.min_sites,
-        }
-        return {name: value for name, value in settings.items() if value is not None}
+        return self._described(precision=self.precision, mode=self.mode, key_holder=self.key_holder)
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,6 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from pets.error_model import ErrorModel
 from pets.errors import InvalidArgument
 from pets.guarantee import InputPrivacy
 from pets.he.contract import parameters_for
@@ -16,16 +15,16 @@ from pets.he.joint_key import COMMITMENT, STAGES, TAG, server, site
 from pets.he.parameters import LARGEST_FLOOD_BITS, Parameters
 from pets.he.seal import sealapi
 from pets.he.wire import key_share_bytes, longest_message
-from pets.noise import NoNoise
 from pets.query import BoundQuery
 from pets.roles import TOTAL
+from pets.secure_sum import SecureSum
 from pets.session import SERVER, Context, Party, Spec
 from pets.session.flowing import Flowing
-from pets.session.membership import checked_least, fewest_sites
+from pets.session.membership import checked_least
 
 
 @dataclass(frozen=True, slots=True)
-class ThresholdBFV:
+class ThresholdBFV(SecureSum):
     """Each site makes a share of the key, encrypts under the joint key, and takes part in opening one sum.
 
     Nobody has the secret key, and all sites must stay to the end. Each site commits to its share of the key before it
@@ -63,7 +62,6 @@ class ThresholdBFV:
     """
 
     kind: ClassVar[str] = "threshold_bfv"
-    keyed: ClassVar[bool] = True
     stages: ClassVar[tuple[str, ...]] = STAGES
     flooding_bits: int = 8
     min_sites: int | None = None
@@ -82,10 +80,6 @@ class ThresholdBFV:
             ("the collecting server", "the other sites", "an eavesdropper (even with a later quantum computer)"),
             "not all other sites pool what they hold, and ring-LWE, AES-256 and the key agreement hold",
         )
-
-    def error(self, query: BoundQuery) -> ErrorModel:
-        """Return that sums are exact."""
-        return ErrorModel(query, tuple(NoNoise() for _ in query.blocks))
 
     def who_learns(self, query: BoundQuery) -> dict[str, str]:
         """Return who sees what."""
@@ -112,7 +106,7 @@ class ThresholdBFV:
         RangeOverflow
             No ciphertext of 128-bit security holds such totals.
         """
-        fewest_sites(spec, self.min_sites)
+        SecureSum.fewest_sites(self, spec)
         self._parameters(spec)
         return (*spec.sites, SERVER)
 
@@ -134,11 +128,6 @@ class ThresholdBFV:
         count = len(spec.sites)
         return parameters_for(spec, additions=count, key_holders=count, flooding_bits=self.flooding_bits)
 
-    @property
-    def hidden_range(self) -> None:
-        """All cells of the total are opened."""
-        return None
-
     def fewest_sites(self, spec: Spec) -> int:
         """Return the fewest sites that a total can be over: all."""
         return len(spec.sites)
@@ -150,5 +139,4 @@ class ThresholdBFV:
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain data."""
-        settings = {"type": self.kind, "flooding_bits": self.flooding_bits, "min_sites": self.min_sites}
-        return {name: value for name, value in settings.items() if value is not None}
+        return self._described(flooding_bits=self.flooding_bits)

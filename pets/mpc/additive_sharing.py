@@ -9,14 +9,13 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from pets.error_model import ErrorModel
 from pets.errors import MessageRejected
 from pets.guarantee import InputPrivacy
 from pets.mpc.committee import STAGES, CommitteeCollector, CommitteeMember
 from pets.mpc.ring import Ring
-from pets.noise import NoNoise
 from pets.query import BoundQuery
 from pets.roles import TOTAL
+from pets.secure_sum import SecureSum
 from pets.session import Context, Party, Spec
 from pets.session.masks import add_mask
 from pets.session.membership import (
@@ -24,7 +23,6 @@ from pets.session.membership import (
     all_parties,
     checked_least,
     checked_members,
-    fewest_sites,
     member_names,
 )
 
@@ -32,7 +30,7 @@ _SEED = 32
 
 
 @dataclass(frozen=True, slots=True)
-class AdditiveSharing:
+class AdditiveSharing(SecureSum):
     """Each site splits its values into shares that add up to them modulo 2**w, one for each computing party.
 
     All shares but one are the keystreams of 32-byte seeds, so a site sends little more than its values' own size. Which
@@ -68,7 +66,6 @@ class AdditiveSharing:
     """
 
     kind: ClassVar[str] = "additive_sharing"
-    keyed: ClassVar[bool] = True
     stages: ClassVar[tuple[str, ...]] = STAGES
     servers: Members = 3
     min_sites: int | None = None
@@ -90,10 +87,6 @@ class AdditiveSharing:
             ),
             "at least one computing party keeps its shares to itself, and AES-256 and the key agreement hold",
         )
-
-    def error(self, query: BoundQuery) -> ErrorModel:
-        """Return that sums are exact."""
-        return ErrorModel(query, tuple(NoNoise() for _ in query.blocks))
 
     def who_learns(self, query: BoundQuery) -> dict[str, str]:
         """Return who sees what."""
@@ -131,24 +124,13 @@ class AdditiveSharing:
             return CommitteeCollector(context, scheme, members, self.fewest_sites(context.spec))
         return CommitteeMember(context, values, scheme, members, self.fewest_sites(context.spec))
 
-    @property
-    def hidden_range(self) -> None:
-        """All cells of the total are opened."""
-        return None
-
-    def fewest_sites(self, spec: Spec) -> int:
-        """Return the fewest sites that a total can be over."""
-        return fewest_sites(spec, self.min_sites)
-
     def largest_message(self, spec: Spec) -> int:
         """Return the size of a vector."""
         return max(Ring(spec.ring_bits).packed_size(spec.size), _SEED, len(spec.sites)) + 64
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain data."""
-        servers = self.servers if isinstance(self.servers, int) else list(self.servers)
-        settings = {"type": self.kind, "servers": servers, "min_sites": self.min_sites}
-        return {name: value for name, value in settings.items() if value is not None}
+        return self._described(servers=self.servers)
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,6 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from pets.error_model import ErrorModel
 from pets.errors import InvalidArgument, PairingRefused
 from pets.guarantee import InputPrivacy
 from pets.mpc import masked_messages as layout
@@ -16,15 +15,15 @@ from pets.mpc.masked_server import MaskedServer
 from pets.mpc.masked_site import MaskedSite
 from pets.mpc.ring import Ring
 from pets.mpc.shamir import MAX_PARTIES
-from pets.noise import NoNoise
 from pets.query import BoundQuery
 from pets.roles import TOTAL
+from pets.secure_sum import SecureSum
 from pets.session import SERVER, Context, Party, Spec
-from pets.session.membership import checked_least, fewest_sites
+from pets.session.membership import checked_least
 
 
 @dataclass(frozen=True, slots=True)
-class MaskedSum:
+class MaskedSum(SecureSum):
     """Each pair of sites shares a mask that one adds and the other subtracts; each site adds one of its own besides.
 
     The collector adds the masked vectors, in which the masks of pairs cancel. Then the survivors agree, each with
@@ -64,7 +63,6 @@ class MaskedSum:
     """
 
     kind: ClassVar[str] = "masked_sum"
-    keyed: ClassVar[bool] = True
     stages: ClassVar[tuple[str, ...]] = ("shares", "input", "consent", "unmask")
     min_sites: int | None = None
     threshold: int | None = None
@@ -84,10 +82,6 @@ class MaskedSum:
             "fewer sites than the threshold conspire with an honest server, or fewer than 2 x threshold - sites "
             "with a lying one, and AES-256, SHA-256 and the key agreement hold",
         )
-
-    def error(self, query: BoundQuery) -> ErrorModel:
-        """Return that sums are exact."""
-        return ErrorModel(query, tuple(NoNoise() for _ in query.blocks))
 
     def who_learns(self, query: BoundQuery) -> dict[str, str]:
         """Return who sees what."""
@@ -136,14 +130,9 @@ class MaskedSum:
             return MaskedServer(context, threshold, least)
         return MaskedSite(context, values, threshold, least)
 
-    @property
-    def hidden_range(self) -> None:
-        """Nothing is hidden by the protocol: all cells of the total are opened."""
-        return None
-
     def fewest_sites(self, spec: Spec) -> int:
         """Return the fewest sites that a total can be over."""
-        return max(self._threshold(spec), fewest_sites(spec, self.min_sites))
+        return max(self._threshold(spec), SecureSum.fewest_sites(self, spec))
 
     def largest_message(self, spec: Spec) -> int:
         """Return the size of a masked vector, or of a deposit where there are few values."""
@@ -153,5 +142,4 @@ class MaskedSum:
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain data."""
-        settings = {"type": self.kind, "min_sites": self.min_sites, "threshold": self.threshold}
-        return {name: value for name, value in settings.items() if value is not None}
+        return self._described(threshold=self.threshold)

@@ -9,22 +9,20 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from pets.error_model import ErrorModel
 from pets.errors import InvalidArgument, RangeOverflow
 from pets.guarantee import InputPrivacy
 from pets.mpc import field, shamir
 from pets.mpc.committee import STAGES, CommitteeCollector, CommitteeMember
 from pets.mpc.faults import SharesDisagree
-from pets.noise import NoNoise
 from pets.query import BoundQuery
 from pets.roles import TOTAL
+from pets.secure_sum import SecureSum
 from pets.session import Context, Party, Spec
 from pets.session.membership import (
     Members,
     all_parties,
     checked_least,
     checked_members,
-    fewest_sites,
     member_names,
 )
 
@@ -32,7 +30,7 @@ _LARGEST = 2**60 - 1
 
 
 @dataclass(frozen=True, slots=True)
-class ShamirSharing:
+class ShamirSharing(SecureSum):
     """Each site shares its values among a committee; any `threshold` members open the sum, fewer learn nothing.
 
     Parameters
@@ -70,7 +68,6 @@ class ShamirSharing:
     """
 
     kind: ClassVar[str] = "shamir_sharing"
-    keyed: ClassVar[bool] = True
     stages: ClassVar[tuple[str, ...]] = STAGES
     committee: Members = 5
     threshold: int | None = None
@@ -115,10 +112,6 @@ class ShamirSharing:
             f"{2 * self.needed - self.size} with a lying one, and the key agreement holds",
         )
 
-    def error(self, query: BoundQuery) -> ErrorModel:
-        """Return that sums are exact."""
-        return ErrorModel(query, tuple(NoNoise() for _ in query.blocks))
-
     def who_learns(self, query: BoundQuery) -> dict[str, str]:
         """Return who sees what."""
         del query
@@ -161,24 +154,13 @@ class ShamirSharing:
             return CommitteeCollector(context, scheme, members, self.fewest_sites(context.spec))
         return CommitteeMember(context, values, scheme, members, self.fewest_sites(context.spec))
 
-    @property
-    def hidden_range(self) -> None:
-        """All cells of the total are opened."""
-        return None
-
-    def fewest_sites(self, spec: Spec) -> int:
-        """Return the fewest sites that a total can be over."""
-        return fewest_sites(spec, self.min_sites)
-
     def largest_message(self, spec: Spec) -> int:
         """Return the size of a vector of shares."""
         return max(field.ELEMENT_BYTES * spec.size, len(spec.sites)) + 64
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain data."""
-        committee = self.committee if isinstance(self.committee, int) else list(self.committee)
-        settings = {"type": self.kind, "committee": committee, "threshold": self.threshold, "min_sites": self.min_sites}
-        return {name: value for name, value in settings.items() if value is not None}
+        return self._described(committee=self.committee, threshold=self.threshold)
 
 
 @dataclass(frozen=True)

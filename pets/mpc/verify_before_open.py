@@ -8,24 +8,23 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from pets.error_model import ErrorModel
 from pets.errors import InvalidArgument, PairingRefused, RangeOverflow
 from pets.guarantee import InputPrivacy
 from pets.mpc.circuit import MIN_BITS, MinimumRule
 from pets.mpc.replicated import PARTIES
 from pets.mpc.ring import Ring
 from pets.mpc.verified_opening import STAGES, Terms, collector, member, site
-from pets.noise import NoNoise
 from pets.query import BoundQuery
+from pets.secure_sum import SecureSum
 from pets.session import SERVER, Context, Party, Spec
 from pets.session.flowing import Flowing
-from pets.session.membership import all_parties, checked_least, fewest_sites
+from pets.session.membership import all_parties, checked_least
 
 Zeros = Literal["publish", "suppress"]
 
 
 @dataclass(frozen=True, slots=True)
-class VerifyBeforeOpen:
+class VerifyBeforeOpen(SecureSum):
     """Three registries check shares that none of them can read, and open only what the rule allows.
 
     They compute, bit by bit on shares, whether each site's values lie in the declared range and which cells of the
@@ -71,7 +70,6 @@ class VerifyBeforeOpen:
     """
 
     kind: ClassVar[str] = "verify_before_open"
-    keyed: ClassVar[bool] = True
     stages: ClassVar[tuple[str, ...]] = STAGES
     minimum: int | None = 5
     zeros: Zeros = "publish"
@@ -106,10 +104,6 @@ class VerifyBeforeOpen:
             ("the collecting server", "any one of the three registries", "the other sites", "an eavesdropper"),
             "no two of the three registries conspire, they follow the protocol, and the key agreement holds",
         )
-
-    def error(self, query: BoundQuery) -> ErrorModel:
-        """Return that what is opened is exact, and which counts are not opened."""
-        return ErrorModel(query, tuple(NoNoise() for _ in query.blocks), hides=self.hidden_range)
 
     def who_learns(self, query: BoundQuery) -> dict[str, str]:
         """Return who sees what."""
@@ -174,10 +168,6 @@ class VerifyBeforeOpen:
         """Counts that are never opened, inclusive."""
         return None if self.minimum is None else (1 if self.zeros == "publish" else 0, self.minimum - 1)
 
-    def fewest_sites(self, spec: Spec) -> int:
-        """Return the fewest sites that a total can be over."""
-        return fewest_sites(spec, self.min_sites)
-
     def largest_message(self, spec: Spec) -> int:
         """Return the size of a round of the range check, the largest message."""
         words = 8 * (spec.size * len(spec.sites) // 64 + 64)
@@ -185,12 +175,6 @@ class VerifyBeforeOpen:
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain data."""
-        settings = {
-            "type": self.kind,
-            "minimum": self.minimum or 0,
-            "zeros": self.zeros,
-            "ranges": self.ranges,
-            "registries": None if self.registries is None else list(self.registries),
-            "min_sites": self.min_sites,
-        }
-        return {name: value for name, value in settings.items() if value is not None}
+        return self._described(
+            minimum=self.minimum or 0, zeros=self.zeros, ranges=self.ranges, registries=self.registries
+        )
