@@ -218,6 +218,21 @@ def random_source(insecure_seed: int | None) -> RandomSource:
     return _SHARED if insecure_seed is None else InsecureRandom(insecure_seed=insecure_seed)
 
 
+def random_bytes(count: int) -> bytes:
+    """Return `count` unpredictable bytes for keys, seeds, salts and nonces.
+
+    Raises
+    ------
+    InvalidArgument
+        `count` is negative or no whole number.
+    EntropyError
+        The operating system gives no entropy.
+    """
+    drawn = bytearray(_whole_number(count, "count", RESEED_BYTES))
+    _SHARED.fill(drawn)
+    return bytes(drawn)
+
+
 def _os_entropy() -> bytes:
     try:
         return os.urandom(KEY_BYTES)

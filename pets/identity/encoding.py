@@ -7,7 +7,6 @@ import binascii
 import re
 import unicodedata
 
-from pets.csprng import secure_random
 from pets.errors import ConfigError, InvalidArgument
 
 _NAME = re.compile(r"\w[^/\\:*?\"<>|]{0,62}[^/\\:*?\"<>|\s.]|\w")
@@ -88,10 +87,3 @@ def from_base64(text: object, size: int, key: str) -> bytes:
     if len(content) != size:
         raise ConfigError(key, f"must be {size} bytes, not {len(content)}", "Copy the file again.")
     return content
-
-
-def random_bytes(count: int) -> bytes:
-    """Return `count` unpredictable bytes."""
-    drawn = bytearray(count)
-    secure_random().fill(drawn)
-    return bytes(drawn)

@@ -21,9 +21,10 @@ import os
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from pets.config import parse_toml
+from pets.csprng import random_bytes
 from pets.errors import ConfigError, InvalidArgument, KeyFileError
 from pets.identity import primitives
-from pets.identity.encoding import frame, from_base64, random_bytes, to_base64
+from pets.identity.encoding import frame, from_base64, to_base64
 from pets.identity.public import PublicIdentity
 
 if TYPE_CHECKING:

@@ -6,9 +6,10 @@ import os
 from functools import cached_property
 from typing import Self
 
+from pets.csprng import random_bytes
 from pets.errors import IdentityError, InvalidArgument
 from pets.identity import primitives
-from pets.identity.encoding import check_bytes, check_name, frame, random_bytes
+from pets.identity.encoding import check_bytes, check_name, frame
 from pets.identity.public import PublicIdentity, sealing_info, signed_message
 
 _SALT = 32

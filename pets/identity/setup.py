@@ -25,9 +25,10 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from pets.csprng import random_bytes
 from pets.errors import InvalidArgument, PetsError, SetupFailed
 from pets.identity import setup_messages as wire
-from pets.identity.encoding import frame, random_bytes
+from pets.identity.encoding import frame
 from pets.identity.primitives import HPKE_PUBLIC, KEY, SEALED_KEY, SIGNATURE, SealingKey, seal
 from pets.identity.ratchet import first_link
 from pets.identity.roster import Roster

@@ -7,7 +7,6 @@ nothing of bytes on a wire.
 from __future__ import annotations
 
 import hashlib
-import os
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 from numpy.typing import NDArray
 
+from pets.csprng import random_bytes
 from pets.errors import InvalidArgument, JournalError, MessageRejected, PetsError, ProtocolAbort
 from pets.session import journal as log
 from pets.session.journal import Journal, NoJournal
@@ -319,7 +319,7 @@ class Session:
     ) -> tuple[bytes, NDArray[np.int64] | None]:
         """Return the seed and the values, as they were when the session first started."""
         if not past:
-            seed = os.urandom(32)
+            seed = random_bytes(32)
             content = b"" if values is None else values.astype("<i8").tobytes()
             self._journal.append(log.START, self.spec.id, self.me.encode(), seed, content)
             return seed, values

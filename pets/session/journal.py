@@ -12,6 +12,7 @@ from typing import Protocol
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 
+from pets.csprng import random_bytes
 from pets.errors import InvalidArgument, JournalError
 from pets.session.keys import derive
 
@@ -95,7 +96,7 @@ class SealedJournal:
             raise JournalError(f"{self.path.name} is not a journal of a session")
         if len(data) < len(_MAGIC) + 16:
             os.ftruncate(self._file, 0)
-            self._salt = os.urandom(16)
+            self._salt = random_bytes(16)
             self._write(_MAGIC + self._salt)
             _sync_folder(self.path.parent)
             return
@@ -144,7 +145,7 @@ class SealedJournal:
     def append(self, kind: bytes, *fields: bytes) -> None:
         """Record an event; it is on disk when this returns."""
         plain = b"".join(_LENGTH.pack(len(field)) + field for field in (kind, *fields))
-        nonce = os.urandom(_NONCE)
+        nonce = random_bytes(_NONCE)
         sealed = nonce + self._cipher.encrypt(nonce, plain, self._place())
         self._write(self._head(len(sealed)) + sealed)
         self._count += 1

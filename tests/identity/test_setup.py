@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pets.csprng import random_bytes
 from pets.errors import BadSignature, IdentityError, InvalidArgument, SetupFailed
 from pets.identity import Identity, Roster, StudySetup, agree_in_process, run_setups, study_id
 from pets.identity import setup_messages as wire
-from pets.identity.encoding import random_bytes
 from pets.identity.primitives import HPKE_PUBLIC, SEALED_KEY, SIGNATURE, SealingKey, seal
 
 BINDING = bytes(32)

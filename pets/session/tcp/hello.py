@@ -8,9 +8,9 @@ other frames could come from anybody on the way. So a session must not begin bef
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 
+from pets.csprng import random_bytes
 from pets.errors import MessageRejected
 from pets.identity import Identity, PublicIdentity, Roster
 from pets.identity.encoding import frame
@@ -40,7 +40,7 @@ class Hello:
 
 def challenge() -> bytes:
     """Return what the collector says first."""
-    return MAGIC + os.urandom(NONCE)
+    return MAGIC + random_bytes(NONCE)
 
 
 def check_challenge(body: bytes) -> bytes:
@@ -59,7 +59,7 @@ def check_challenge(body: bytes) -> bytes:
 def say_hello(identity: Identity, server: PublicIdentity, asked: bytes, *, joins: bool) -> bytes:
     """Return the answer to the challenge `asked`."""
     name = identity.name.encode()
-    head = bytes([joins, len(name)]) + name + os.urandom(NONCE)
+    head = bytes([joins, len(name)]) + name + random_bytes(NONCE)
     return head + identity.sign(_hello(asked, head, server), HELLO_CONTEXT)
 
 
