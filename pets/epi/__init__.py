@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pets.epi.iccc import ICCC3, Classified, iccc3
 from pets.epi.rates import Rate, age_specific_rates, age_standardised_rate, crude_rate
 from pets.epi.standards import (
     EUROPE_2013,
@@ -29,10 +30,12 @@ from pets.epi.survival import (
 
 __all__ = [
     "EUROPE_2013",
+    "ICCC3",
     "SEGI_1960",
     "STANDARDS",
     "US_2000",
     "WHO_2000",
+    "Classified",
     "Curve",
     "Curves",
     "Duration",
@@ -44,6 +47,7 @@ __all__ = [
     "age_standardised_rate",
     "crude_rate",
     "cumulative_incidence",
+    "iccc3",
     "kaplan_meier",
     "log_rank",
     "median_survival",
