@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pets.epi.iccc import ICCC3, Classified, iccc3
 from pets.epi.rates import Rate, age_specific_rates, age_standardised_rate, crude_rate
+from pets.epi.ratios import IncidenceRatio, standardised_incidence_ratio
+from pets.epi.regression import Regression, hazard_ratios, logistic_regression, poisson_regression
 from pets.epi.standards import (
     EUROPE_2013,
     SEGI_1960,
@@ -40,19 +42,25 @@ __all__ = [
     "Curves",
     "Duration",
     "EventCounts",
+    "IncidenceRatio",
     "LogRank",
     "Rate",
+    "Regression",
     "StandardPopulation",
     "age_specific_rates",
     "age_standardised_rate",
     "crude_rate",
     "cumulative_incidence",
+    "hazard_ratios",
     "iccc3",
     "kaplan_meier",
     "log_rank",
+    "logistic_regression",
     "median_survival",
     "nelson_aalen",
+    "poisson_regression",
     "restricted_mean",
     "standard_population",
+    "standardised_incidence_ratio",
     "survival_quantile",
 ]
