@@ -20,11 +20,14 @@ class ErrorModel:
         Law of the error of each cell, one per block of the tally, in integer units of the block.
     hides
         Inclusive range of counts that are not published at all, or ``None``.
+    complementary
+        Whether further cells are hidden, depending on the data, so that those do not follow by subtraction.
     """
 
     query: BoundQuery
     laws: tuple[NoiseLaw, ...]
     hides: tuple[int, int] | None = None
+    complementary: bool = False
 
     def stderr(self) -> tuple[float, ...]:
         """Return the standard error of one cell of each block, in the block's own unit."""
@@ -44,7 +47,8 @@ class ErrorModel:
         """Return plain sentences for people who will read the table."""
         if self.hides is not None:
             low, high = self.hides
-            return (f"Counts from {low} to {high} are not shown; every other count is exact.",)
+            further = ", nor further cells from which they would follow" if self.complementary else ""
+            return (f"Counts from {low} to {high} are not shown{further}; every other count is exact.",)
         if all(law.variance == 0 for law in self.laws):
             return ("Every number is exact.",)
         return tuple(self._sentence(index) for index in range(len(self.laws)))

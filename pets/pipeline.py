@@ -17,7 +17,7 @@ from pets.config import digest
 from pets.domain import Domain
 from pets.error_model import ErrorModel
 from pets.errors import InvalidArgument, PairingRefused, PetsError, UnrecordedReleaseWarning
-from pets.guarantee import ApproxDP, Guarantee, InputPrivacy, PureDP, RenyiDP, ZeroConcentratedDP
+from pets.guarantee import ApproxDP, Guarantee, InputPrivacy, PureDP, RenyiDP, SuppressionRule, ZeroConcentratedDP
 from pets.ledger import Ledger
 from pets.plain import Plain
 from pets.preview import Preview
@@ -356,7 +356,7 @@ class Pipeline:
         )  # fmt: skip
         release = replace(
             release,
-            guarantees=(self.cost, self.aggregator.guarantee(self.bound)),
+            guarantees=(self._promise(release), self.aggregator.guarantee(self.bound)),
             provenance=provenance,
         )
         if self.ledger is None or not entry:  # without an entry the sites have paid, each in its own ledger
@@ -364,6 +364,10 @@ class Pipeline:
         text = release.to_json()
         kept = self.ledger.store_answer(request, text, **self._account)
         return release if kept == text else Release.from_json(kept)
+
+    def _promise(self, release: Release) -> Guarantee:
+        """Return what is charged; a suppression rule with the totals that it found must be held back."""
+        return release.guarantee if isinstance(release.guarantee, SuppressionRule) else self.cost
 
     def _protected(self, outcome: Outcome, spec: Spec) -> Release:
         """Return the release of a total: by the mechanism, or as it is when the noise is inside already."""
@@ -415,6 +419,11 @@ class Pipeline:
                 f"{type(self.aggregator).__name__} opens no cell with a count from {opening[0]} to {opening[1]}, so "
                 "only pets.disclosure.SuppressCells with the same minimum can publish its totals. "
                 "Leave its minimum out for other mechanisms."
+            )
+        if opening is not None and getattr(self.mechanism, "complementary", "none") != "none":
+            raise PairingRefused(
+                f"{type(self.aggregator).__name__} never opens small cells, and without them nobody can work out which "
+                "further cells must be hidden. Use SuppressCells(..., complementary='none') and print no totals."
             )
 
     @classmethod

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+import math
 import platform
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from pets.best_of import BestOf
 from pets.config import digest
 from pets.errors import InvalidArgument, PairingRefused
 from pets.guarantee import Guarantee, beyond_one_unit_sentence
@@ -90,6 +92,12 @@ class Release:
         What is promised, output privacy first.
     provenance
         Where it comes from.
+    best_of
+        How it was selected, if it is the best of several runs: then intervals are wider, and values not unbiased.
+
+    Notes
+    -----
+    Two releases are equal if all that is published is equal: question, numbers, errors, promises and provenance.
 
     Examples
     --------
@@ -101,6 +109,17 @@ class Release:
     parts: tuple[Part, ...]
     guarantees: tuple[Guarantee, ...]
     provenance: Provenance = field(default_factory=Provenance)
+    best_of: BestOf | None = None
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Release):
+            return NotImplemented
+        return self.query.signature == other.query.signature and all(
+            same(getattr(self, name), getattr(other, name)) for name in ("parts", "guarantees", "provenance", "best_of")
+        )
+
+    def __hash__(self) -> int:
+        return hash((self.query.signature, self.guarantees, tuple(part.values.tobytes() for part in self.parts)))
 
     @property
     def guarantee(self) -> Guarantee:
@@ -108,9 +127,22 @@ class Release:
         return self.guarantees[0]
 
     def explain(self) -> tuple[str, ...]:
-        """Return what is promised, in plain sentences: to one unit, and what follows for several."""
+        """Return what is promised, in plain sentences: to one unit, and what follows for several.
+
+        Of the best of several runs, also what that does to its errors.
+        """
         beyond = beyond_one_unit_sentence(self.guarantee)
-        return (*(guarantee.explain() for guarantee in self.guarantees), *([beyond] if beyond else []))
+        promises = (*(guarantee.explain() for guarantee in self.guarantees), *([beyond] if beyond else []))
+        return promises if self.best_of is None else (*promises, self.best_of.explain())
+
+    def _level(self, level: float) -> float:
+        return level if self.best_of is None else self.best_of.level_of_each(level)
+
+    def _spread(self, columns: Columns) -> Columns:
+        """Return columns whose standard errors are those of what was selected."""
+        if self.best_of is None or "stderr" not in columns:
+            return columns
+        return columns | {"stderr": columns["stderr"] * self.best_of.spread}
 
     def to_columns(self, level: float = 0.95) -> Columns:
         """Return the estimates as NumPy columns of equal length.
@@ -120,7 +152,7 @@ class Release:
         level
             Coverage of the intervals, which are exact for the noise that was used.
         """
-        return self.query.query.estimate(self.parts, level)
+        return self._spread(self.query.query.estimate(self.parts, self._level(level)))
 
     def to_frame(self, level: float = 0.95) -> pd.DataFrame:
         """Return the estimates as a pandas data frame; see :meth:`to_columns`."""
@@ -133,7 +165,7 @@ class Release:
 
         ``None`` when the query does not measure it or the rule hides it.
         """
-        return self.parts[0].dropped(level)
+        return self.parts[0].dropped(self._level(level))
 
     def margin(self, by: Sequence[str] = (), level: float = 0.95) -> Columns:
         """Return the table summed over the other attributes, with the exact law of the summed noise.
@@ -152,6 +184,8 @@ class Release:
         PairingRefused
             A cell is hidden: its margin would be wrong, or would give it away.
         """
+        if isinstance(by, str) or not isinstance(by, Sequence):
+            raise InvalidArgument("by", "must be a list of attribute names", "E.g. by=['sex'].")
         part = self._one_table()
         names = [axis.name for axis in part.block.axes]
         for name in by:
@@ -160,12 +194,15 @@ class Release:
                     "by", f"names {name!r}, which is not in this table", f"It has {', '.join(names)}."
                 )
         if isinstance(part, Estimated):
-            return part.margin(by, level)
-        return _margin(part, [names.index(name) for name in by], level)
+            return self._spread(part.margin(by, self._level(level)))
+        return self._spread(_margin(part, [names.index(name) for name in by], self._level(level)))
 
     def _one_table(self) -> Part:
         if len(self.parts) != 1:
-            raise InvalidArgument("by", "needs a release of one table")
+            remedy = "Ask for the margin as a table of its own, e.g. pets.Marginals([..., ['sex']])."
+            if all(isinstance(part, Estimated) for part in self.parts):
+                remedy = "Use pets.dp.total_of(release, {'sex': ['f']}), which finds the smallest table."
+            raise InvalidArgument("by", f"needs a release of one table, and this one has {len(self.parts)}", remedy)
         if self.parts[0].suppressed is not None and self.parts[0].suppressed.any():
             raise PairingRefused("this release hides cells, so its margins cannot be computed from it")
         return self.parts[0]
@@ -180,7 +217,7 @@ class Release:
             "parts": [_part_to_dict(part) for part in self.parts],
             "guarantees": [guarantee.to_dict() for guarantee in self.guarantees],
             "provenance": self.provenance.to_dict(),
-        }
+        } | ({} if self.best_of is None else {"best_of": self.best_of.to_dict()})
         # The canonical form of pets.config. All of it is plain already, so a large table is not walked again.
         return json.dumps(document, sort_keys=True, separators=(",", ":"), allow_nan=False)
 
@@ -217,6 +254,17 @@ class Release:
         return html(self)
 
 
+def same(one: object, other: object) -> bool:
+    """Return whether two published values are equal: arrays element by element, data classes field by field."""
+    if isinstance(one, np.ndarray) or isinstance(other, np.ndarray):
+        return isinstance(one, np.ndarray) and isinstance(other, np.ndarray) and np.array_equal(one, other)
+    if isinstance(one, tuple) and isinstance(other, tuple):
+        return len(one) == len(other) and all(map(same, one, other))
+    if is_dataclass(one) and not isinstance(one, type) and type(one) is type(other):
+        return all(same(getattr(one, f.name), getattr(other, f.name)) for f in fields(one) if f.compare)
+    return bool(one == other)
+
+
 def _margin(part: Part, kept: Sequence[int], level: float) -> Columns:
     from pets.query.estimate import key_columns
 
@@ -249,6 +297,9 @@ def _part_to_dict(part: Part) -> dict[str, Any]:
         raise PairingRefused(f"a {type(part).__name__} has no document form")
     hidden = [] if part.suppressed is None else np.flatnonzero(part.suppressed).tolist()
     document: dict[str, Any] = {"values": part.values.tolist(), "law": part.law.to_dict()}
+    if hidden and part.hidden_between is not None:
+        low, high = (bound[hidden].tolist() for bound in part.hidden_between)
+        document["hidden_between"] = [low, [None if math.isinf(bound) else bound for bound in high]]
     return document | ({"suppressed": hidden, "hidden_range": list(part.hidden_range)} if hidden else {})
 
 
@@ -263,7 +314,8 @@ def pool(releases: Iterable[Release]) -> Release:
     InvalidArgument
         There is no release, or they answer different questions.
     PairingRefused
-        A release hides cells, names no site, or two share one: then their losses add up, and no pooled guarantee holds.
+        A release hides cells, was selected among several runs, or names no site; or two share one: then their losses
+        add up, and no pooled guarantee holds.
     """
     from pets.guarantee import parallel
 
@@ -278,6 +330,8 @@ def pool(releases: Iterable[Release]) -> Release:
     sites = tuple(site for release in listed for site in release.provenance.sites)
     if len(set(sites)) < len(sites) or any(not release.provenance.sites for release in listed):
         raise PairingRefused("only releases of separate, named sites can be pooled; two of these share a site")
+    if any(release.best_of is not None for release in listed):
+        raise PairingRefused("a release is the best of several runs: its values are not unbiased, nor would a sum be")
     parts = []
     for index, part in enumerate(first.parts):
         same = [release.parts[index] for release in listed]

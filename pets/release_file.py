@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pets.best_of import BestOf
 from pets.config import parse_json
 from pets.errors import ConfigError, InvalidArgument, PetsError
 from pets.guarantee import DifferentialPrivacy
@@ -60,7 +62,8 @@ def release_from_json(text: str | bytes) -> Release:
         exact = any(part.law.variance == 0 and s.l0 for part, s in zip(measured, query.sensitivities, strict=True))
         if exact or guarantees[0].unit not in (None, query.domain.unit):
             raise ConfigError("guarantees", "promise what this query and this noise cannot keep")
-    return Release(query, measured, guarantees, _provenance(_table(data, "provenance")))
+    best_of = BestOf.from_dict(data["best_of"]) if "best_of" in data else None
+    return Release(query, measured, guarantees, _provenance(_table(data, "provenance")), best_of)
 
 
 def _table(data: Mapping[str, Any], key: str) -> Mapping[str, Any]:
@@ -97,7 +100,26 @@ def _part(data: object, block: Block, path: str) -> Part:
         raise ConfigError(f"{path}.suppressed", "must hold cell numbers, with two bounds in 'hidden_range'")
     mask = np.zeros(block.size, dtype=np.bool_)
     mask[hidden] = True
-    return Measured(block, np.where(mask, 0, values), law, mask, (int(bounds[0]), int(bounds[1])))
+    between = _between(data["hidden_between"], mask, f"{path}.hidden_between") if "hidden_between" in data else None
+    return Measured(block, np.where(mask, 0, values), law, mask, (int(bounds[0]), int(bounds[1])), between)
+
+
+def _between(data: object, mask: NDArray[np.bool_], path: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the bounds of all cells from those of the hidden ones; an upper bound may be null."""
+    if not isinstance(data, list) or len(data) != 2 or not isinstance(data[1], list):
+        raise ConfigError(path, "must hold two lists of bounds")
+    finite = [math.inf if bound is None else bound for bound in data[1]]
+    ends = []
+    for bounds in (data[0], finite):
+        numbers = isinstance(bounds, list) and all(type(item) in (int, float) and item >= 0 for item in bounds)
+        if not numbers or len(bounds) != int(mask.sum()):
+            raise ConfigError(path, "must hold two bounds of 0 or more for each hidden cell")
+        end = np.zeros(len(mask))
+        end[mask] = bounds
+        ends.append(end)
+    if (ends[0] > ends[1]).any():
+        raise ConfigError(path, "must hold bounds in order")
+    return ends[0], ends[1]
 
 
 def _estimated(data: Mapping[str, Any], block: Block, path: str) -> Estimated:

@@ -213,3 +213,35 @@ def test_an_attribute_called_status_keeps_its_column():
         frame = pets.Pipeline(query, domain, mechanism=mechanism).run({"A": rows}).to_frame()
         assert set(frame["status"]) == {"published"}
         assert {"alive", "died"} <= set(frame["status_key"])
+
+
+def test_releases_are_equal_if_all_that_is_published_is_equal():
+    one = release()
+    again = Release.from_json(one.to_json())
+    assert one == again and hash(one) == hash(again) and one in [again] and len({one, again}) == 1
+    (part,) = one.parts
+    other_value = Measured(part.block, part.values + 1, part.law)
+    other_law = Measured(part.block, part.values, DiscreteLaplaceLaw(2))
+    for parts in ((other_value,), (other_law,), (part, part)):
+        assert one != Release(one.query, parts, one.guarantees, one.provenance)
+    assert one != Release(one.query, one.parts, one.guarantees)
+    assert one != Release(one.query, one.parts, (pets.PureDP(2, unit=DOMAIN.unit),), one.provenance)
+    assert one != one.to_json() and one != 3
+
+
+def test_reconstructed_and_structurally_empty_tables_compare_too():
+    domain = pets.Domain(sex=["f", "m"], site=["liver", "ovary"], impossible=[{"sex": "m", "site": "ovary"}])
+    query = pets.Marginals([["sex", "site"], ["sex"]]).bind(domain)
+    tally = pets.Tally(np.zeros(query.size, dtype=np.int64), query.signature)
+    planner = pets.dp.ResidualPlanner(rho="0.5")
+    one, other = planner.release(tally, query), planner.release(tally, query)
+    assert one == Release.from_json(one.to_json()) and one != other
+
+
+def test_a_margin_of_several_tables_says_where_to_look():
+    query = pets.Marginals([["sex", "age"], ["sex"]]).bind(DOMAIN)
+    tally = pets.Tally(np.zeros(query.size, dtype=np.int64), query.signature)
+    with pytest.raises(InvalidArgument, match=r"pets\.dp\.total_of"):
+        pets.dp.ResidualPlanner(rho=1).release(tally, query).margin(["sex"])
+    with pytest.raises(InvalidArgument, match="a table of its own"):
+        pets.dp.DiscreteLaplace(1).release(tally, query).margin(["sex"])

@@ -83,7 +83,9 @@ class _Desk:
     def mask(self, minimum: int, place: Place) -> Masked:
         """Hide cells below `minimum` and add up what is published."""
         # Today's practice keeps no book: the releases are exact and promise nothing that could be charged.
-        columns = [release.to_columns() for release in self._release(SuppressCells(minimum), place, None)]
+        columns = [
+            release.to_columns() for release in self._release(SuppressCells(minimum, complementary="none"), place, None)
+        ]
         shown = _sum(np.nan_to_num(table["value"].astype(float)) for table in columns)
         low, high = (_sum(table[bound] for table in columns) for bound in ("ci_low", "ci_high"))
         self._step(f"masking cells under {minimum}")

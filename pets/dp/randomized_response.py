@@ -2,23 +2,32 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pets.csprng import RandomSource, secure_random
+from pets.dp.arguments import bound_argument
+from pets.dp.selection.charged import answered_once
 from pets.dp.selection.coins import toss, uniform
-from pets.errors import PairingRefused
-from pets.exact import Number, as_text, positive
+from pets.errors import ConfigError, InvalidArgument, PairingRefused
+from pets.exact import Number, as_text, positive, show
 from pets.guarantee import PureDP
 from pets.query import BoundQuery, Columns, Count
 from pets.query.estimate import PUBLISHED, key_columns
 from pets.tally import Tally
+
+if TYPE_CHECKING:
+    from pets.ledger import Ledger
+
+_LEAST = Fraction(1, 2**40)
+"""Least epsilon: below it not even a trillion responses would tell one category from another."""
 
 
 def respond(truth: NDArray[np.int64], categories: int, epsilon: Fraction, source: RandomSource) -> NDArray[np.int64]:
@@ -46,7 +55,12 @@ class RandomizedResponse:
     Parameters
     ----------
     epsilon
-        Pure privacy loss of one response, above 0.
+        Pure privacy loss of one response, at least 2**-40.
+
+    Raises
+    ------
+    InvalidArgument
+        `epsilon` is no number in its range.
 
     Guarantee
     ---------
@@ -64,8 +78,14 @@ class RandomizedResponse:
     kind: ClassVar[str] = "randomized_response"
     epsilon: Fraction
 
+    def __repr__(self) -> str:
+        return f"RandomizedResponse(epsilon={show(self.epsilon)})"
+
     def __init__(self, epsilon: Number) -> None:
-        object.__setattr__(self, "epsilon", positive(epsilon, "epsilon"))
+        number = positive(epsilon, "epsilon")
+        if number < _LEAST:
+            raise InvalidArgument("epsilon", "must be at least 2**-40", "Smaller, the responses say nothing at all.")
+        object.__setattr__(self, "epsilon", number)
 
     def guarantee(self, query: BoundQuery) -> PureDP:
         """Return epsilon under the domain's privacy unit.
@@ -75,7 +95,7 @@ class RandomizedResponse:
         PairingRefused
             The query is no table of counts, or the number of responses of a unit is not one.
         """
-        unit = query.domain.unit
+        unit = bound_argument(query).domain.unit
         if not isinstance(query.query, Count) or not query.query.by:
             raise PairingRefused("randomised response needs a Count by at least one attribute.")
         if unit.neighbours != "replace_one" or unit.max_rows != 1 or unit.max_sites != 1 or unit.id is not None:
@@ -87,7 +107,7 @@ class RandomizedResponse:
         return PureDP(self.epsilon, unit=unit)
 
     def release(self, total: Tally, query: BoundQuery) -> Responses:
-        """Return the counts of the responses to `total`.
+        """Return the counts of the responses to `total`. Nothing is charged or kept: see :meth:`publish`.
 
         Raises
         ------
@@ -101,6 +121,47 @@ class RandomizedResponse:
         counts = np.zeros(block.size, dtype=np.int64)
         counts[free] = np.bincount(respond(truth, free.size, self.epsilon, secure_random()), minlength=free.size)
         return Responses(query, self, tuple(int(count) for count in counts))
+
+    def publish(
+        self,
+        total: Tally,
+        query: BoundQuery,
+        *,
+        ledger: Ledger | None = None,
+        dataset: str = "default",
+        repeat: str = "",
+    ) -> Responses:
+        """Charge the ledger, draw the responses, store and return them; as :func:`pets.dp.selection.select`.
+
+        Everybody responds once: whoever asks again, from this process or another, gets the responses that are stored.
+        Several responses of one person would add up, and their average would be the truth.
+
+        Parameters
+        ----------
+        total, query
+            As for :meth:`release`.
+        ledger
+            Where the cost is recorded before anything is drawn. Without one a warning is given.
+        dataset
+            Name of the data for the ledger; a new snapshot needs a new name.
+        repeat
+            Another text has everybody respond again, charged again.
+
+        Raises
+        ------
+        PairingRefused, IncompatibleTallies
+            The query does not fit, or `total` answers another question; nothing was charged.
+        BudgetExceeded
+            The ledger refused; nothing was charged or drawn.
+        """
+        self.guarantee(query)
+        query.check(total)
+        facts = {"responses": self.to_dict(), "question": query.signature, "repeat": repeat}
+        text = answered_once(
+            ledger, facts, lambda: self.guarantee(query), lambda: self.release(total, query).to_json(),
+            unit=query.domain.unit, dataset=dataset, note=f"{query.query.kind}, {type(self).__name__}",
+        )  # fmt: skip
+        return Responses.from_json(text)
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain data."""
@@ -143,12 +204,13 @@ class Responses:
         """
         (block,) = self.query.blocks
         p, q = self._chances()
+        apart = self._apart()
         seen = np.array(self.counts[: block.cells], dtype=np.float64)
         n = float(sum(self.counts))
-        value = (seen - n * q) / (p - q)
+        value = (seen - n * q) / apart
         kept = np.clip(value, 0, n)
-        spread = np.sqrt(kept * p * (1 - p) + (n - kept) * q * (1 - q)) / (p - q)
-        low, high = _interval(seen, n, p, q, level)
+        spread = np.sqrt(kept * p * (1 - p) + (n - kept) * q * (1 - q)) / apart
+        low, high = _interval(seen, n, q, apart, level)
         zero = ~block.free()[: block.cells]
         value[zero] = spread[zero] = low[zero] = high[zero] = 0.0
         status = np.full(block.cells, PUBLISHED, dtype=object)
@@ -156,13 +218,55 @@ class Responses:
         return key_columns(block.axes) | columns
 
     def _chances(self) -> tuple[float, float]:
-        others = int(self.query.blocks[0].free().sum()) - 1
         lie = math.exp(-float(self.mechanism.epsilon))
-        return 1 / (1 + others * lie), lie / (1 + others * lie)
+        return 1 / (1 + self._others * lie), lie / (1 + self._others * lie)
+
+    def _apart(self) -> float:
+        """Return the difference of the two chances, which for a small epsilon is lost in subtracting them."""
+        epsilon = float(self.mechanism.epsilon)
+        return -math.expm1(-epsilon) / (1 + self._others * math.exp(-epsilon))
+
+    @property
+    def _others(self) -> int:
+        return int(self.query.blocks[0].free().sum()) - 1
+
+    def to_json(self) -> str:
+        """Return the responses as a JSON document that can be read alone."""
+        document = {
+            "format": "pets-responses", "version": 1, "query": self.query.query.to_dict(),
+            "domain": self.query.domain.to_dict(), "mechanism": self.mechanism.to_dict(),
+            "counts": list(self.counts), "guarantee": self.guarantee.to_dict(),
+        }  # fmt: skip
+        return json.dumps(document, sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+    @classmethod
+    def from_json(cls, text: str | bytes) -> Responses:
+        """Read :meth:`to_json`.
+
+        Raises
+        ------
+        ConfigError
+            The document is malformed.
+        """
+        malformed = ConfigError("document", "is no set of responses", "Give what to_json() returned.")
+        try:
+            document = json.loads(text)
+            format_, counts, epsilon = document["format"], document["counts"], document["mechanism"]["epsilon"]
+            query, domain = document["query"], document["domain"]
+        except (ValueError, KeyError, TypeError, RecursionError):
+            raise malformed from None
+        whole = isinstance(counts, list) and all(type(n) is int and 0 <= n < 2**62 for n in counts)
+        if format_ != "pets-responses" or not whole:
+            raise malformed
+        bound = BoundQuery.from_dicts(query, domain)
+        found = cls(bound, RandomizedResponse(epsilon), tuple(counts))
+        if len(counts) != bound.size or not found.guarantee.epsilon:
+            raise malformed
+        return found
 
 
 def _interval(
-    seen: NDArray[np.float64], n: float, p: float, q: float, level: float
+    seen: NDArray[np.float64], n: float, q: float, apart: float, level: float
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return the true counts whose expected share of responses lies within ln(2 / (1 - level)) / n of the seen one."""
     if n == 0:
@@ -176,7 +280,7 @@ def _interval(
         return np.asarray(~(first + second <= allowed))
 
     low, high = _edge(share, np.zeros_like(share), far), _edge(share, np.ones_like(share), far)
-    return np.clip(n * (low - q) / (p - q), 0, n), np.clip(n * (high - q) / (p - q), 0, n)
+    return np.clip(n * (low - q) / apart, 0, n), np.clip(n * (high - q) / apart, 0, n)
 
 
 def _edge(

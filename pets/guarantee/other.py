@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -74,21 +75,26 @@ class SuppressionRule(Guarantee):
         What is done with cells that are 0, in a word: ``'publish'`` or ``'suppress'``.
     complementary
         Whether further cells are withheld so that the small ones cannot be found by subtraction.
+    withheld
+        Whom the totals count which the release does not print, and nobody may: with one of them a cell could be found.
 
     Raises
     ------
     InvalidArgument
-        `minimum` is no whole number of at least 1, `zeros` is no text or `complementary` no truth value.
+        `minimum` is no whole number of at least 1, `zeros` is no text, `complementary` no truth value, or `withheld`
+        holds anything but texts.
     """
 
     minimum: int
     zeros: str
     complementary: bool = False
+    withheld: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         _require_count("minimum", self.minimum)
         _require_text("zeros", self.zeros)
         _require_truth("complementary", self.complementary)
+        object.__setattr__(self, "withheld", _names(self.withheld))
 
     def explain(self) -> str:
         """Return the promise, and what it does not cover, in one sentence."""
@@ -99,8 +105,16 @@ class SuppressionRule(Guarantee):
         )
         return (
             f"Exact counts are published, except that those below {self.minimum} are withheld "
-            f"(zeros: {self.zeros}); {further}; nothing bounds what the published counts tell about a patient."
+            f"(zeros: {self.zeros}); {further}{self._kept_back()}; "
+            "nothing bounds what the published counts tell about a patient."
         )
+
+    def _kept_back(self) -> str:
+        if not self.withheld:
+            return ""
+        named, more = self.withheld[:3], len(self.withheld) - 3
+        listed = "; ".join(named) + (f"; and {more} more, see `withheld`" if more > 0 else "")
+        return f", as long as nobody prints the total of {listed}"
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain data."""
@@ -109,7 +123,7 @@ class SuppressionRule(Guarantee):
             "minimum": self.minimum,
             "zeros": self.zeros,
             "complementary": self.complementary,
-        }
+        } | ({"withheld": list(self.withheld)} if self.withheld else {})
 
     def __str__(self) -> str:
         return f"cells below {self.minimum} withheld{', with complements' * self.complementary} (no bound)"
@@ -152,6 +166,12 @@ def _parties(value: object) -> tuple[str, ...]:
         raise InvalidArgument("hidden_from", "must name at least one party", "Write ('the server',).")
     for party in value:
         _require_text("hidden_from", party)
+    return tuple(value)
+
+
+def _names(value: object) -> tuple[str, ...]:
+    if isinstance(value, str) or not isinstance(value, Sequence) or not all(isinstance(item, str) for item in value):
+        raise InvalidArgument("withheld", "must be a list of texts")
     return tuple(value)
 
 

@@ -21,7 +21,7 @@ _KINDS: dict[str, tuple[_Build, tuple[str, ...], tuple[str, ...]]] = {
     "zcdp": (ZeroConcentratedDP, ("rho",), ("unit",)),
     "renyi_dp": (RenyiDP, ("curve",), ("unit",)),
     "input_privacy": (InputPrivacy, ("scheme", "hidden_from", "assumes"), ()),
-    "suppression_rule": (SuppressionRule, ("minimum", "zeros"), ("complementary",)),
+    "suppression_rule": (SuppressionRule, ("minimum", "zeros"), ("complementary", "withheld")),
     "none": (NoFormalGuarantee, ("why",), ()),
 }
 _UNIT_KEYS = ("id", "max_rows", "neighbours", "max_sites")

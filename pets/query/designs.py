@@ -21,6 +21,7 @@ from pets.config import as_config_error
 from pets.errors import ConfigError, InvalidArgument
 from pets.exact import as_text, exact
 from pets.noise import DiscreteGaussianLaw, NoiseLaw
+from pets.query.least_squares import LeastSquaresDesign, least_squares_from_dict
 from pets.query.linear_law import linear
 from pets.query.trees import Tree, flat
 
@@ -176,8 +177,8 @@ def _laws(design: Design, names: tuple[str, ...]) -> tuple[tuple[NoiseLaw, ...],
     return tuple(design._law(places, paths) for paths in product(*kinds)), index
 
 
-def design_from_dict(data: object) -> Design:
-    """Rebuild a design from :meth:`Design.to_dict`.
+def design_from_dict(data: object) -> Design | LeastSquaresDesign:
+    """Rebuild a design from its ``to_dict``.
 
     Raises
     ------
@@ -187,12 +188,14 @@ def design_from_dict(data: object) -> Design:
     if (
         not isinstance(data, Mapping)
         or not isinstance(data.get("axes"), list)
-        or not isinstance(data.get("noise"), list)
+        or not isinstance(data.get("noise", data.get("laplace")), list)
     ):
-        raise ConfigError("design", "must be a table with lists 'axes' and 'noise'")
+        raise ConfigError("design", "must be a table with lists 'axes' and 'noise' (or 'laplace')")
     with as_config_error("design"):
         trees = tuple(_tree(axis) for axis in data["axes"])
         names = tuple(str(axis["name"]) for axis in data["axes"])
+        if "laplace" in data and len(set(names)) == len(names):
+            return least_squares_from_dict(data, trees, names)
         noise = tuple(_noise(entry, trees) for entry in data["noise"])
     if len(set(names)) < len(names) or not noise:
         raise ConfigError("design", "repeats an axis, or has no noise")

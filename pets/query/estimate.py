@@ -71,6 +71,9 @@ class Measured:
         Mask of shape (block.size,) of hidden cells, or ``None``.
     hidden_range
         What the rule itself tells a reader of a hidden cell: inclusive bounds in units of the tally.
+    hidden_between
+        What a reader can work out of each hidden cell, where that is known: inclusive bounds of shape (block.size,)
+        in units of the tally, of which those of shown cells mean nothing. The upper one may be infinite.
     """
 
     block: Block
@@ -78,6 +81,7 @@ class Measured:
     law: NoiseLaw
     suppressed: NDArray[np.bool_] | None = field(default=None)
     hidden_range: tuple[int, int] = (0, 0)
+    hidden_between: tuple[NDArray[np.float64], NDArray[np.float64]] | None = None
 
     def counts(self) -> NDArray[np.int64]:
         """Return the table's integers, without the cell of dropped rows, in the table's shape."""
@@ -103,8 +107,16 @@ class Measured:
             hidden = self.suppressed[:cells]
             value = np.where(hidden, np.nan, value)
             stderr[hidden], status[hidden] = np.nan, SUPPRESSED
-            low[hidden], high[hidden] = (bound * float(unit) for bound in self.hidden_range)
+            low, high = (_with(bound, hidden, reach) for bound, reach in zip((low, high), self._reach(), strict=True))
         return {"value": value, "stderr": stderr, "ci_low": low, "ci_high": high, "status": status}
+
+    def _reach(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return the bounds of each cell of the table if it is hidden, in the block's own unit."""
+        unit, cells = float(self.block.unit), self.block.cells
+        if self.hidden_between is not None:
+            low, high = self.hidden_between
+            return low[:cells] * unit, high[:cells] * unit
+        return np.full(cells, self.hidden_range[0] * unit), np.full(cells, self.hidden_range[1] * unit)
 
     def dropped(self, level: float) -> tuple[int, int, int] | None:
         """Return how many rows fitted no declared cell, with an interval, if that was measured and is shown."""
@@ -113,6 +125,12 @@ class Measured:
         width = half_width(self.law, level)
         number = int(self.values[-1])
         return number, number - width, number + width
+
+
+def _with(bound: NDArray[Any], hidden: NDArray[np.bool_], reach: NDArray[np.float64]) -> NDArray[Any]:
+    """Return `bound` with `reach` in hidden cells: whole numbers where all of them are."""
+    whole = bound.dtype.kind == "i" and bool(np.isfinite(reach[hidden]).all())
+    return np.where(hidden, reach, bound).astype(np.int64 if whole else np.float64)
 
 
 def in_units(raw: NDArray[Any], unit: Fraction) -> NDArray[np.float64]:

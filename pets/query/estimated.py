@@ -14,6 +14,7 @@ from pets.noise import NoiseLaw, NoNoise, half_width
 from pets.query.designs import Design
 from pets.query.estimate import PUBLISHED, STRUCTURAL_ZERO, Columns, key_columns
 from pets.query.layout import Block
+from pets.query.least_squares import LeastSquaresDesign
 from pets.query.linear_law import real_half_width
 
 
@@ -36,7 +37,7 @@ class Estimated:
 
     block: Block
     values: NDArray[np.float64]
-    design: Design
+    design: Design | LeastSquaresDesign
     dropped_law: NoiseLaw = field(default_factory=NoNoise)
 
     suppressed = None

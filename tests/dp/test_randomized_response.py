@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import itertools
+import json
 import math
+import subprocess
+import sys
 from fractions import Fraction
 
 import numpy as np
@@ -14,7 +17,14 @@ import pets
 from pets.csprng import InsecureRandom
 from pets.dp import randomized_response
 from pets.dp.randomized_response import RandomizedResponse, Responses, respond
-from pets.errors import IncompatibleTallies, InvalidArgument, PairingRefused
+from pets.errors import (
+    BudgetExceeded,
+    ConfigError,
+    IncompatibleTallies,
+    InvalidArgument,
+    PairingRefused,
+    UnrecordedReleaseWarning,
+)
 
 LIE = Fraction(2, 5)  # exp(-epsilon)
 
@@ -111,3 +121,72 @@ def test_what_does_not_fit_is_refused():
         RandomizedResponse(1).guarantee(pets.Count().bind(query(3).domain))
     with pytest.raises(IncompatibleTallies):
         RandomizedResponse(1).release(pets.Tally(np.array([1, 2]), query(2).signature), query(3))
+
+
+# ------------------------------------------------------------------------------- kept in a ledger
+
+PUBLISH = """
+import sys
+import numpy as np
+import pets
+unit = pets.PrivacyUnit(neighbours="replace_one")
+cells = pets.Categorical(["c0", "c1", "c2"], invalid="error")
+asked = pets.Count(by=["cell"]).bind(pets.Domain({"cell": cells}, unit=unit))
+total = pets.Tally(np.array([500, 300, 200]), asked.signature)
+with pets.Ledger(sys.argv[1]) as ledger:
+    print(pets.dp.RandomizedResponse(1).publish(total, asked, ledger=ledger).counts)
+"""
+
+
+def test_everybody_responds_once(tmp_path):
+    asked = query(3)
+    total = pets.Tally(np.array([500, 300, 200]), asked.signature)
+    with pets.Ledger(tmp_path / "book.sqlite", limit=pets.PureDP("2.5")) as ledger:
+        first = RandomizedResponse(1).publish(total, asked, ledger=ledger)
+        assert all(RandomizedResponse(1).publish(total, asked, ledger=ledger) == first for _ in range(3))
+        assert ledger.spent().epsilon == 1
+        assert RandomizedResponse(1).publish(total, asked, ledger=ledger, repeat="2") != first
+        with pytest.raises(BudgetExceeded):
+            RandomizedResponse(1).publish(total, asked, ledger=ledger, repeat="3")
+        with pytest.raises(IncompatibleTallies):
+            RandomizedResponse(1).publish(pets.Tally(np.array([1, 2]), query(2).signature), asked, ledger=ledger)
+        assert ledger.spent().epsilon == 2
+    printed = [
+        subprocess.run(
+            [sys.executable, "-c", PUBLISH, str(tmp_path / "book.sqlite")], check=True, capture_output=True, text=True
+        ).stdout.strip()
+        for _ in range(2)
+    ]
+    assert printed == [str(first.counts)] * 2
+    with pytest.warns(UnrecordedReleaseWarning):
+        RandomizedResponse(1).publish(total, asked)
+
+
+def test_responses_survive_their_document():
+    asked = query(3)
+    found = RandomizedResponse("0.5").release(pets.Tally(np.array([5, 6, 7]), asked.signature), asked)
+    assert Responses.from_json(found.to_json()) == found
+    document = json.loads(found.to_json())
+    for change in (
+        {"format": "x"}, {"counts": 3}, {"counts": [1, 2]}, {"counts": [1, 2, -3]}, {"mechanism": {"epsilon": 0}},
+        {"query": {"type": "count", "by": []}}, {"mechanism": 3},
+    ):  # fmt: skip
+        with pytest.raises((ConfigError, InvalidArgument, PairingRefused)):
+            Responses.from_json(json.dumps(document | change))
+    with pytest.raises(ConfigError):
+        Responses.from_json("[")
+
+
+@pytest.mark.parametrize("epsilon", ["1e-12", "1e-9", "0.001"])
+def test_a_tiny_epsilon_gives_finite_estimates(epsilon):
+    """The two chances differ by less than a double can tell from 1; their difference does not."""
+    columns = Responses(query(3), RandomizedResponse(epsilon), (340, 330, 330)).columns()
+    assert all(np.isfinite(columns[name]).all() for name in ("value", "stderr", "ci_low", "ci_high"))
+    expected = (340 - 1000 / 3) * 3 / float(Fraction(epsilon))
+    assert columns["value"][0] == pytest.approx(expected, rel=0.03)
+    assert columns["ci_low"].tolist() == [0, 0, 0] and columns["ci_high"].tolist() == [1000, 1000, 1000]
+
+
+def test_an_epsilon_that_says_nothing_is_refused():
+    with pytest.raises(InvalidArgument, match="at least"):
+        RandomizedResponse("1e-20")

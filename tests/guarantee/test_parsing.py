@@ -44,7 +44,7 @@ guarantees = st.one_of(
     st.builds(ZeroConcentratedDP, numbers, unit=units),
     st.builds(RenyiDP, st.dictionaries(st.fractions(2, 10**6), numbers, min_size=1), unit=units),
     st.builds(InputPrivacy, texts, st.lists(texts, min_size=1).map(tuple), texts),
-    st.builds(SuppressionRule, st.integers(1, 10**9), texts, st.booleans()),
+    st.builds(SuppressionRule, st.integers(1, 10**9), texts, st.booleans(), st.lists(texts).map(tuple)),
     st.builds(NoFormalGuarantee, texts),
 )
 

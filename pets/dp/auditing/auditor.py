@@ -6,6 +6,7 @@ from fractions import Fraction
 from typing import Literal
 
 from pets.dp.additive import AdditiveNoise
+from pets.dp.arguments import kind_of
 from pets.dp.auditing.bounds import divergence_bound, epsilon_bound
 from pets.dp.auditing.drawing import sample
 from pets.dp.auditing.neighbours import LANES, Experiment, in_lanes, of_query
@@ -91,7 +92,7 @@ def audit(
     differential privacy*, CCS 2018; Bichsel, Steffen, Bogunovic, Vechev, *DP-Sniper*, S&P 2021.
     """
     if isinstance(mechanism, type) or not isinstance(mechanism, Mechanism):
-        raise InvalidArgument("mechanism", f"is a {type(mechanism).__name__} that lacks a method of pets.Mechanism")
+        raise InvalidArgument("mechanism", f"lacks a method of pets.Mechanism: it is {kind_of(mechanism)}")
     _check(query, unit, group, draws, confidence, lanes)
     unit = _unit_of_claim(claim, query, unit)
     wide = _lanes(mechanism, query, lanes)

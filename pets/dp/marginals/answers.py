@@ -13,10 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pets.domain.labels import Label
+from pets.dp.arguments import release_argument
 from pets.errors import InvalidArgument, PairingRefused, did_you_mean
 from pets.noise import DiscreteGaussianLaw, NoiseLaw
 from pets.query import Estimated
 from pets.query.designs import Design
+from pets.query.least_squares import LeastSquaresDesign
 from pets.query.linear_law import Term, linear, real_half_width
 from pets.release import Release
 
@@ -65,19 +67,25 @@ def total_of(release: Release, labels: Mapping[str, Sequence[Label]], level: flo
     PairingRefused
         The release was not put together from components, or the table has structural zeros.
     """
-    part = _smallest(release, tuple(labels))
+    if not isinstance(labels, Mapping):
+        raise InvalidArgument("labels", "must map attributes to lists of labels", "E.g. {'sex': ['f']}.")
+    part = _smallest(release_argument(release), tuple(labels))
     weights = {axis.name: _indicator(axis.labels, labels[axis.name]) for axis in part.block.axes if axis.name in labels}
     value = part.counts()
     for name in reversed(part.names):
         place = part.names.index(name)
         value = np.tensordot(value, weights.get(name, np.ones(value.shape[place])), axes=(place, 0))
     law = law_of(part.design, weights)
-    width = real_half_width(law, level)
-    return Answer(float(value), sqrt(law.variance), float(value) - width, float(value) + width)
+    best_of = release.best_of
+    width = real_half_width(law, level if best_of is None else best_of.level_of_each(level))
+    stderr = sqrt(law.variance) * (1.0 if best_of is None else best_of.spread)
+    return Answer(float(value), stderr, float(value) - width, float(value) + width)
 
 
-def law_of(design: Design, weights: Mapping[str, NDArray[np.float64]]) -> NoiseLaw:
+def law_of(design: Design | LeastSquaresDesign, weights: Mapping[str, NDArray[np.float64]]) -> NoiseLaw:
     """Return the law of the error of a weighted sum of cells; see :meth:`~pets.query.designs.Design.variance`."""
+    if isinstance(design, LeastSquaresDesign):
+        return design.law_of(weights)
     return _law_of(design, tuple((name, tuple(np.asarray(w).tolist())) for name, w in sorted(weights.items())))
 
 
@@ -109,10 +117,18 @@ def _kinds(coefficients: NDArray[np.float64]) -> list[tuple[Fraction, int]]:
 def _smallest(release: Release, names: Sequence[str]) -> Estimated:
     parts = [part for part in release.parts if isinstance(part, Estimated)]
     if len(parts) < len(release.parts):
-        raise PairingRefused("this release was measured cell by cell: use release.margin, or add up its cells")
+        raise PairingRefused(
+            "this release was measured cell by cell: use release.margin, or add up its cells. Released by "
+            "pets.dp.ResidualPlanner or pets.dp.LaplacePlanner, sums have their own error"
+        )
     fitting = [part for part in parts if set(names) <= set(part.names)]
     if not fitting:
-        raise InvalidArgument("labels", "names attributes that no table of the release has together")
+        known = sorted({name for part in parts for name in part.names})
+        for name in names:
+            if name not in known:
+                raise InvalidArgument("labels", f"names {name!r}, which is in no table", did_you_mean(str(name), known))
+        tables = "; ".join(part.block.name for part in parts)
+        raise InvalidArgument("labels", "names attributes that no table has together", f"There are: {tables}.")
     plain = [part for part in fitting if part.block.impossible is None]
     if not plain:
         raise PairingRefused("the table has structural zeros, whose noise was taken out; ask for this sum as a table")
@@ -121,7 +137,7 @@ def _smallest(release: Release, names: Sequence[str]) -> Estimated:
 
 def _indicator(known: Sequence[Label], wanted: Sequence[Label]) -> NDArray[np.float64]:
     if isinstance(wanted, str) or not isinstance(wanted, Sequence):
-        raise InvalidArgument("labels", "must hold a list of labels for each attribute")
+        raise InvalidArgument("labels", "must hold a list of labels for each attribute", "E.g. {'sex': ['f']}.")
     found = np.zeros(len(known))
     for label in wanted:
         if label not in known:

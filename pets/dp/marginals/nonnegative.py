@@ -14,10 +14,11 @@ from math import prod
 import numpy as np
 from numpy.typing import NDArray
 
+from pets.dp.arguments import release_argument
 from pets.errors import InvalidArgument, PairingRefused
 from pets.query import Columns, Part
 from pets.query.estimate import STRUCTURAL_ZERO, in_units
-from pets.release import Release
+from pets.release import Release, same
 
 MAX_CELLS = 2**21
 """Largest joint table that is fitted."""
@@ -28,7 +29,7 @@ FITTED = "fitted, biased"
 _STEPS = 2_000
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class NonNegativeFit:
     """A non-negative table that is as near to all released tables as can be, and its margins.
 
@@ -42,6 +43,18 @@ class NonNegativeFit:
 
     release: Release
     tables: tuple[NDArray[np.float64], ...]
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, NonNegativeFit):
+            return NotImplemented
+        return self.release == other.release and same(self.tables, other.tables)
+
+    def __hash__(self) -> int:
+        return hash((self.release, tuple(table.tobytes() for table in self.tables)))
+
+    def __repr__(self) -> str:
+        shapes = ", ".join(" x ".join(str(n) for n in table.shape) or "total" for table in self.tables)
+        return f"<NonNegativeFit (biased) beside {self.release!r}: {shapes}>"
 
     def to_columns(self, level: float = 0.95) -> Columns:
         """Return the release's columns with a column ``fitted`` beside ``value``, and the status of the fit."""
@@ -74,7 +87,7 @@ def fit_nonnegative(release: Release) -> NonNegativeFit:
     Beck and Teboulle, *A fast iterative shrinkage-thresholding algorithm*, SIAM J. Imaging Sci. 2009. Li, Miklau, Hay,
     McGregor and Rastogi, *The matrix mechanism*, VLDB J. 2015, section 7 (non-negative least squares).
     """
-    parts = release.parts
+    parts = release_argument(release).parts
     if any(p.block.measure != "count" or p.block.unit != 1 for p in parts) or any(
         p.suppressed is not None for p in parts
     ):

@@ -20,7 +20,7 @@ from pets.errors import InvalidArgument
 from pets.exact import Number, as_text, positive
 from pets.guarantee import ZeroConcentratedDP
 from pets.noise import DiscreteGaussianLaw, NoiseLaw, NoNoise
-from pets.query import BoundQuery, Estimated
+from pets.query import Block, BoundQuery, Estimated
 from pets.query.layout import split
 from pets.release import Release
 from pets.tally import Tally
@@ -109,8 +109,8 @@ class ResidualPlanner:
             raise InvalidArgument("objective", "must be 'mean' or 'max'")
         object.__setattr__(self, "rho", positive(rho, "rho"))
         object.__setattr__(self, "objective", objective)
-        object.__setattr__(self, "margins", _margins(margins))
-        object.__setattr__(self, "weights", tuple(positive(w, "weights") for w in _list(weights, "weights")))
+        object.__setattr__(self, "margins", margins_argument(margins))
+        object.__setattr__(self, "weights", numbers_argument(weights, "weights"))
         object.__setattr__(self, "hierarchies", _hierarchies(hierarchies))
         object.__setattr__(self, "ranges", _names(ranges, "ranges"))
         object.__setattr__(self, "engine", known_engine(engine))
@@ -139,7 +139,7 @@ class ResidualPlanner:
     def error(self, query: BoundQuery) -> ErrorModel:
         """Return the exact law of the error of each table's cells (where they differ, the one of largest variance)."""
         design = self.plan(query).design
-        return ErrorModel(query, tuple(_widest(design.laws(_names_of(block))[0]) for block in query.blocks))
+        return ErrorModel(query, tuple(_widest(design.laws(names_of(block))[0]) for block in query.blocks))
 
     def release(self, total: Tally, query: BoundQuery) -> Release:
         """Return unbiased, consistent estimates of all tables.
@@ -177,7 +177,8 @@ def _widest(laws: Sequence[NoiseLaw]) -> NoiseLaw:
     return max(laws, key=lambda law: law.variance)
 
 
-def _names_of(block: Any) -> tuple[str, ...]:
+def names_of(block: Block) -> tuple[str, ...]:
+    """Return the attributes of a block, in its order."""
     return tuple(axis.name for axis in block.axes)
 
 
@@ -187,7 +188,7 @@ def _margin(
     """Return the exact margin of a block over the axes of `subset`, in ascending order."""
     layout = query.blocks[block]
     wanted = [plan.workload.axes[i].name for i in subset]
-    names = _names_of(layout)
+    names = names_of(layout)
     summed = tables[block][: layout.cells].reshape(layout.shape)
     summed = summed.sum(axis=tuple(i for i, name in enumerate(names) if name not in wanted), dtype=np.int64)
     left = [name for name in names if name in wanted]
@@ -202,7 +203,7 @@ def _part(
     query: BoundQuery, plan: Plan, index: int, contrasts: Any, dropped: Mapping[int, tuple[float, NoiseLaw]]
 ) -> Estimated:
     block, axes = query.blocks[index], [axis.name for axis in plan.workload.axes]
-    places = [axes.index(name) for name in _names_of(block)]
+    places = [axes.index(name) for name in names_of(block)]
     subset = tuple(sorted(places))
     table = assemble(subset, contrasts, plan.design.trees).transpose([subset.index(i) for i in places])
     values = np.zeros(block.size)
@@ -221,6 +222,11 @@ def _list(value: object, argument: str) -> Sequence[Any]:
     return value
 
 
+def numbers_argument(value: object, argument: str) -> tuple[Fraction, ...]:
+    """Return a list of exact numbers above 0."""
+    return tuple(positive(number, argument) for number in _list(value, argument))
+
+
 def _names(value: object, argument: str) -> tuple[str, ...]:
     names = _list(value, argument)
     if not all(isinstance(name, str) and name for name in names):
@@ -228,7 +234,8 @@ def _names(value: object, argument: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(names))
 
 
-def _margins(value: object) -> str | tuple[tuple[str, ...], ...]:
+def margins_argument(value: object) -> str | tuple[tuple[str, ...], ...]:
+    """Return the setting `margins` after checking its form."""
     if isinstance(value, str):
         if value not in ("none", "all"):
             raise InvalidArgument("margins", _MARGINS)

@@ -15,32 +15,40 @@ private linear operators on adaptive streams*, NeurIPS 2022, section 2 (adaptive
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
-from functools import cached_property, lru_cache
+from functools import cached_property
 from math import sqrt
-from typing import ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pets.dp.additive import drawable, known_engine
+from pets.dp.additive import drawable, known_engine, named
+from pets.dp.arguments import bound_argument
 from pets.dp.engines import engine
-from pets.errors import InvalidArgument, PairingRefused
-from pets.exact import Number, isqrt_up, positive
+from pets.dp.marginals.running_sums import SCALE, recovery, toeplitz
+from pets.dp.selection.charged import answered_once, stored_answer
+from pets.errors import ConfigError, InvalidArgument, PairingRefused
+from pets.exact import Number, as_text, isqrt_up, positive, show
 from pets.guarantee import ZeroConcentratedDP
 from pets.noise import DiscreteGaussianLaw, NoiseLaw
 from pets.query import BoundQuery, Columns, Count, Marginals
 from pets.query.estimate import key_columns
 from pets.query.layout import split
 from pets.query.linear_law import linear, real_half_width
+from pets.release import same
 from pets.tally import Tally
+
+if TYPE_CHECKING:
+    from pets.ledger import Ledger
 
 MAX_YEARS = 256
 """Longest horizon."""
 
-_SCALE = 2**20
+_CLAMP = 2**61
 _LARGEST_COUNT = 2**33  # larger counts are cut off, so that 256 years of them fit 61 bits
 
 
@@ -81,6 +89,9 @@ class YearlyTotals:
     years: int
     engine: str
 
+    def __repr__(self) -> str:
+        return f"YearlyTotals(rho={show(self.rho)}, years={self.years})"
+
     def __init__(self, rho: Number, years: int, engine: str = "pets") -> None:
         if isinstance(years, bool) or not isinstance(years, int) or not 1 <= years <= MAX_YEARS:
             raise InvalidArgument("years", f"must be a whole number from 1 to {MAX_YEARS}")
@@ -94,7 +105,7 @@ class YearlyTotals:
 
     def sigma2(self, query: BoundQuery) -> Fraction:
         """Return the parameter of the noise of each scaled measurement, exact."""
-        if not isinstance(query.query, Count | Marginals):
+        if not isinstance(bound_argument(query).query, Count | Marginals):
             raise PairingRefused("running totals are counts. Use pets.Count or pets.Marginals.")
         unit = query.domain.unit
         moved = (unit.max_rows * unit.max_sites) ** 2 * (2 if unit.neighbours == "replace_one" else 1)
@@ -106,15 +117,88 @@ class YearlyTotals:
     def law(self, query: BoundQuery, year: int) -> NoiseLaw:
         """Return the law of the error of each running total published in `year` (1 is the first)."""
         noise = DiscreteGaussianLaw(self.sigma2(query))
-        return linear((noise, Fraction(float(b)) / _SCALE, 1) for b in recovery(self.years)[year - 1, :year])
+        return linear((noise, Fraction(float(b)) / SCALE, 1) for b in recovery(self.years)[year - 1, :year])
 
     def begin(self, query: BoundQuery) -> YearlyStream:
         """Return the stream before its first year."""
         self.sigma2(query)
         return YearlyStream(self, query, ())
 
+    def publish(
+        self,
+        history: Sequence[Tally],
+        query: BoundQuery,
+        *,
+        ledger: Ledger,
+        dataset: str = "default",
+        repeat: str = "",
+    ) -> YearlyTable:
+        """Charge the ledger in the first year, publish the newest year's running totals, and keep them in the ledger.
 
-@dataclass(frozen=True)
+        Each year is drawn once, whichever process asks and however often: what was drawn stands in the ledger, and the
+        next year goes on from there. The first year pays for the whole horizon, later ones cost nothing more.
+
+        Parameters
+        ----------
+        history
+            The confidential tally of each year so far, the new one last; see :meth:`YearlyStream.publish`.
+        query
+            The question, the same every year.
+        ledger
+            Where the cost and every year's measurements are recorded. It is not optional: without it nobody would know
+            what was published before.
+        dataset
+            Name of the data for the ledger; the same every year.
+        repeat
+            Another text begins the stream anew, charged again.
+
+        Raises
+        ------
+        InvalidArgument
+            There is no year to publish, the horizon is over, or an earlier year was not published from this ledger.
+        IncompatibleTallies
+            A tally answers another question.
+        BudgetExceeded
+            The ledger refused; nothing was charged or drawn.
+        """
+        if not isinstance(history, Sequence) or not 1 <= len(history) <= self.years:
+            raise InvalidArgument("history", f"must hold the tallies of 1 to {_of_years(self.years)}")
+        for tally in history:
+            query.check(tally)
+        stream = self.begin(query)
+        for year in range(1, len(history)):
+            stream = stream.after(self._kept(query, year, ledger, dataset, repeat))
+        text = answered_once(
+            ledger, self._facts(query, len(history), repeat), lambda: self._cost(query, len(history)),
+            lambda: stream.draw(history), unit=query.domain.unit, dataset=dataset,
+            note=f"{query.query.kind}, year {len(history)} of {self.years}, paid for in year 1",
+        )  # fmt: skip
+        return stream.after(text).table()
+
+    def _facts(self, query: BoundQuery, year: int, repeat: str) -> dict[str, Any]:
+        return {"yearly": self.to_dict(), "question": query.signature, "year": year, "repeat": repeat}
+
+    def _cost(self, query: BoundQuery, year: int) -> ZeroConcentratedDP:
+        return ZeroConcentratedDP(self.rho if year == 1 else 0, unit=query.domain.unit)
+
+    def _kept(self, query: BoundQuery, year: int, ledger: Ledger, dataset: str, repeat: str) -> str:
+        text = stored_answer(ledger, self._facts(query, year, repeat), unit=query.domain.unit, dataset=dataset)
+        if text is None:
+            raise InvalidArgument(
+                "history", f"goes beyond year {year}, which was not published from this ledger", "Publish it first."
+            )
+        return text
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain data."""
+        return named(self.kind, [("rho", as_text(self.rho)), ("engine", self.engine)]) | {"years": self.years}
+
+
+def _of_years(number: int) -> str:
+    return "1 year" if number == 1 else f"{number} years"
+
+
+@dataclass(frozen=True, eq=False)
 class YearlyTable:
     """The running totals of one year.
 
@@ -135,6 +219,19 @@ class YearlyTable:
     values: NDArray[np.float64]
     law: NoiseLaw
 
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, YearlyTable):
+            return NotImplemented
+        return (self.query.signature, self.year) == (other.query.signature, other.year) and same(
+            self.values, other.values
+        )
+
+    def __hash__(self) -> int:
+        return hash((self.query.signature, self.year, self.values.tobytes()))
+
+    def __repr__(self) -> str:
+        return f"<YearlyTable of {self.query.query!r}: {_of_years(self.year)}, {len(self.values):,} totals>"
+
     def to_columns(self, level: float = 0.95) -> tuple[Columns, ...]:
         """Return for each table its keys, value, stderr, ci_low and ci_high."""
         width, stderr = real_half_width(self.law, level), sqrt(self.law.variance)
@@ -152,9 +249,12 @@ class YearlyTable:
         return tuple(tables)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class YearlyStream:
     """What has been measured so far; all of it may be published.
+
+    A stream knows only of itself: another one made by :meth:`YearlyTotals.begin` would draw the same year again, which
+    is not paid for. :meth:`YearlyTotals.publish` keeps the measurements in a ledger, where every process finds them.
 
     Attributes
     ----------
@@ -174,11 +274,14 @@ class YearlyStream:
         """Number of years published."""
         return len(self.measured)
 
+    def __repr__(self) -> str:
+        return f"<YearlyStream of {self.query.query!r}: {self.year} of {_of_years(self.mechanism.years)} published>"
+
     def publish(self, history: Sequence[Tally]) -> tuple[YearlyTable, YearlyStream]:
         """Return the running totals with one more year, and the stream after it. Once for each stream.
 
-        The noise of a year is drawn here, and the guarantee is for one draw. A retry must use what was returned: keep
-        it before it is published.
+        The noise of a year is drawn here, and the guarantee is for one draw. Nothing is charged or kept: see
+        :meth:`YearlyTotals.publish`, which does both.
 
         Parameters
         ----------
@@ -198,37 +301,53 @@ class YearlyStream:
         if self.year >= self.mechanism.years:
             raise InvalidArgument("history", "goes beyond the declared years; their budget is used up")
         if len(history) != self.year + 1:
-            raise InvalidArgument("history", f"must hold the tallies of {self.year + 1} years")
+            raise InvalidArgument("history", f"must hold the tallies of {_of_years(self.year + 1)}")
+        exact = self._exact(history)
+        self._used.append(True)
+        after = self._with(self._noisy(exact))
+        return after.table(), after
+
+    def draw(self, history: Sequence[Tally]) -> str:
+        """Return the measurements of one more year as a document; the caller keeps the first one that is made."""
+        measured = self._noisy(self._exact(history))
+        document = {"format": "pets-year", "version": 1, "year": self.year + 1, "measured": measured.tolist()}
+        return json.dumps(document, sort_keys=True, separators=(",", ":"))
+
+    def after(self, text: str) -> YearlyStream:
+        """Return the stream after the year of a document that :meth:`draw` made.
+
+        Raises
+        ------
+        ConfigError
+            The document is malformed, or is of another year.
+        """
+        malformed = ConfigError("document", f"holds no measurements of year {self.year + 1}")
+        try:
+            document = json.loads(text)
+            year, measured = document["year"], document["measured"]
+        except (ValueError, KeyError, TypeError, RecursionError):
+            raise malformed from None
+        whole = isinstance(measured, list) and all(type(n) is int and abs(n) <= _CLAMP for n in measured)
+        if year != self.year + 1 or not whole or len(measured) != self.query.size:
+            raise malformed
+        return self._with(np.array(measured, dtype=np.int64))
+
+    def table(self) -> YearlyTable:
+        """Return the running totals of the last measured year."""
+        rows = recovery(self.mechanism.years)[self.year - 1, : self.year]
+        totals = rows @ np.array(self.measured, dtype=np.float64) / SCALE
+        return YearlyTable(self.query, self.year, totals, self.mechanism.law(self.query, self.year))
+
+    def _exact(self, history: Sequence[Tally]) -> NDArray[np.int64]:
         weights = toeplitz(self.mechanism.years)[: self.year + 1]
-        exact = sum(
+        return sum(
             (weights[self.year - i] * np.minimum(self.query.check(t), _LARGEST_COUNT) for i, t in enumerate(history)),
             np.zeros(self.query.size, dtype=np.int64),
         )
-        source = engine(self.mechanism.engine)
-        self._used.append(True)
-        noise = source.discrete_gaussian(self.mechanism.sigma2(self.query), self.query.size)
-        after = YearlyStream(self.mechanism, self.query, (*self.measured, np.clip(exact + noise, -(2**61), 2**61)))
-        rows = recovery(self.mechanism.years)[self.year, : self.year + 1]
-        totals = rows @ np.array(after.measured, dtype=np.float64) / _SCALE
-        table = YearlyTable(self.query, after.year, totals, self.mechanism.law(self.query, after.year))
-        return table, after
 
+    def _noisy(self, exact: NDArray[np.int64]) -> NDArray[np.int64]:
+        noise = engine(self.mechanism.engine).discrete_gaussian(self.mechanism.sigma2(self.query), self.query.size)
+        return np.asarray(np.clip(exact + noise, -_CLAMP, _CLAMP))
 
-@lru_cache(maxsize=16)
-def toeplitz(years: int) -> tuple[int, ...]:
-    """Return the first column of the scaled C: binomial(2 k, k) / 4**k in units of 2**-20, rounded."""
-    exact, found = Fraction(1), []
-    for k in range(years):
-        found.append(round(exact * _SCALE))
-        exact *= Fraction(2 * k + 1, 2 * k + 2)
-    return tuple(found)
-
-
-@lru_cache(maxsize=16)
-def recovery(years: int) -> NDArray[np.float64]:
-    """Return B, lower triangular, with B C the matrix of running sums; shape (years, years)."""
-    from scipy.linalg import solve_triangular
-
-    column = np.array(toeplitz(years)) / _SCALE
-    c = np.array([[column[i - j] if i >= j else 0.0 for j in range(years)] for i in range(years)])
-    return np.asarray(solve_triangular(c, np.tri(years).T, trans="T", lower=True).T)
+    def _with(self, measured: NDArray[np.int64]) -> YearlyStream:
+        return YearlyStream(self.mechanism, self.query, (*self.measured, measured))

@@ -6,6 +6,11 @@ A word on when to use them. If each unit is in one cell of one table, :class:`pe
 table costs no more than a single choice with noise of the same scale, and shows everything. Choosing pays where a unit
 is in many tables or rows, where one answer is wanted at the best accuracy (permute-and-flip), and for quantiles over
 fine bins.
+
+How long a choice takes is published by whoever lets it be measured. Permute-and-flip and report noisy max look at all
+candidates once. A quantile adds two proposals on average. The exponential mechanism proposes until one is accepted:
+as often as there are candidates at most, on average, and less often where many are good. Choose at fixed times, or
+use permute-and-flip, where that could be observed.
 """
 
 from __future__ import annotations

@@ -16,6 +16,7 @@ from pets.dp.additive import drawable
 from pets.dp.samplers import Law, draw
 from pets.dp.selection.candidates import candidates
 from pets.dp.selection.coins import toss, uniform
+from pets.dp.selection.levels import weigh_measured
 from pets.dp.selection.selector import Cost, Outcome, Selector
 from pets.errors import InvalidArgument
 from pets.exact import Number, as_text, positive
@@ -34,16 +35,17 @@ def weigh(
 ) -> int:
     """Return i with probability exactly proportional to ``measure[i] exp(rate scores[i])``.
 
-    A candidate is proposed in proportion to its public measure (uniformly, if there is none) and accepted by its
-    coin; the first that is accepted is returned. How many proposals it takes is independent of which it is.
+    A candidate is proposed uniformly and accepted by its coin; the first that is accepted is returned. How many
+    proposals it takes is independent of which it is. It does depend on the scores: on average there are as many as
+    there are candidates, at most, and fewer if many scores are near the best; so does the time that it takes. With a
+    measure two are enough on average, see :mod:`pets.dp.selection.levels`.
     """
     gaps = scores.max() - scores
-    ends = None if measure is None else np.cumsum(measure)
+    if measure is not None:
+        return weigh_measured(rate, gaps, measure, source)
     batch = _FIRST_BATCH
     while True:
-        proposed = uniform(len(gaps) if ends is None else int(ends[-1]), batch, source)
-        if ends is not None:
-            proposed = np.searchsorted(ends, proposed, side="right")
+        proposed = uniform(len(gaps), batch, source)
         accepted = np.flatnonzero(toss(rate, gaps[proposed], source))
         if accepted.size:
             return int(proposed[accepted[0]])

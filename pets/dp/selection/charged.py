@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from pets.config import digest
+from pets.dp.arguments import bound_argument
 from pets.dp.selection.selector import Selected, Selector
 from pets.errors import InvalidArgument, UnrecordedReleaseWarning
 from pets.guarantee import DPGuarantee
@@ -59,12 +60,21 @@ def answered_once(
             stacklevel=3,
         )
         return draw()
-    request, account = digest({**facts, "dataset": dataset}), str(unit)
-    stored = ledger.answer(request, dataset=dataset, unit=account)
+    request, account = _request(facts, dataset), str(unit)
+    stored = stored_answer(ledger, facts, unit=unit, dataset=dataset)
     if stored is None:
         ledger.charge(cost(), note=note, request=request, dataset=dataset, unit=account)
         stored = ledger.store_answer(request, draw(), dataset=dataset, unit=account)
     return stored
+
+
+def stored_answer(ledger: Ledger, facts: Mapping[str, Any], *, unit: PrivacyUnit, dataset: str) -> str | None:
+    """Return what :func:`answered_once` keeps as the answer to a request, if it was answered; nothing is charged."""
+    return ledger.answer(_request(facts, dataset), dataset=dataset, unit=str(unit))
+
+
+def _request(facts: Mapping[str, Any], dataset: str) -> str:
+    return digest({**facts, "dataset": dataset})
 
 
 def select(
@@ -104,6 +114,7 @@ def select(
         raise InvalidArgument(
             "mechanism", "must be a selection mechanism", "Give for example PermuteAndFlip(epsilon=1)."
         )
+    bound_argument(query)
     mechanism.guarantee(query)
     mechanism.scores(total, query)
     facts = {"selection": mechanism.to_dict(), "question": query.signature, "repeat": repeat}

@@ -16,7 +16,7 @@ from pets.csprng import RandomSource, secure_random
 from pets.domain import Label
 from pets.dp.selection.candidates import candidates
 from pets.errors import ConfigError, InvalidArgument
-from pets.exact import Number, as_text, isqrt_up, positive
+from pets.exact import Number, as_text, isqrt_up, positive, show
 from pets.guarantee import DPGuarantee, PureDP, ZeroConcentratedDP
 from pets.query import BoundQuery
 from pets.tally import Tally
@@ -171,6 +171,9 @@ class Cost:
 
     amount: Fraction
     pure: bool
+
+    def __repr__(self) -> str:
+        return f"{'epsilon' if self.pure else 'rho'} {show(self.amount)}"
 
     @classmethod
     def of(cls, epsilon: Number | None, rho: Number | None) -> Cost:

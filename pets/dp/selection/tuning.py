@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from typing import Literal
 
+from pets.best_of import BestOf, Runs
 from pets.csprng import RandomSource, secure_random
+from pets.dp.arguments import bound_argument, kind_of
 from pets.dp.selection.charged import answered_once
 from pets.dp.selection.coins import uniform
 from pets.errors import InvalidArgument, PairingRefused
@@ -15,11 +16,10 @@ from pets.exact import Number, as_text, exact
 from pets.guarantee import PureDP
 from pets.ledger import Ledger
 from pets.query import BoundQuery
-from pets.release import Release
+from pets.release import Provenance, Release
 from pets.roles import Mechanism
 from pets.tally import Tally
 
-Runs = Literal["logarithmic", "geometric"]
 PRICE: dict[str, int] = {"logarithmic": 2, "geometric": 3}
 """How many times a single run's epsilon the best of a random number of runs costs: 2 + eta."""
 
@@ -38,7 +38,8 @@ class PrivateTuning:
     """Publish the best of K runs, each of a candidate drawn at random, where K is random too.
 
     A fixed number of runs would cost that many times epsilon; a random one costs 2 or 3 epsilon, however many there
-    are. Only the winner and its score are published: not the others, and not K.
+    are. Only the winner is published: not the others, and not K. The winner knows that it was selected: its intervals
+    are those that hold for the best of K runs whatever the score, and it says so (:mod:`pets.best_of`).
 
     Parameters
     ----------
@@ -85,6 +86,10 @@ class PrivateTuning:
         PairingRefused
             A candidate has no pure guarantee, or they protect different units.
         """
+        for candidate in candidates:
+            if not isinstance(candidate, Candidate):
+                raise InvalidArgument("candidates", f"must hold Candidate(...), not {kind_of(candidate)}")
+            bound_argument(candidate.query)
         promises = [candidate.mechanism.guarantee(candidate.query) for candidate in candidates]
         if not promises:
             raise InvalidArgument("candidates", "is empty", "Give at least one Candidate.")
@@ -98,10 +103,7 @@ class PrivateTuning:
 
     def expected_runs(self) -> float:
         """Return the mean of K, which is public."""
-        from math import log
-
-        stop = float(self.stop)
-        return 1 / stop if self.runs == "geometric" else (1 - stop) / stop / -log(stop)
+        return BestOf(self.stop, self.runs, "").expected_runs
 
     def number(self, source: RandomSource) -> int:
         """Return an exact draw of K: a geometric one, accepted with chance 1 / k for the logarithmic law."""
@@ -122,6 +124,8 @@ class PrivateTuning:
         dataset: str = "default",
     ) -> Release:
         """Charge the ledger, run, store the best release and return it.
+
+        The release says in its provenance which mechanism won.
 
         Parameters
         ----------
@@ -150,19 +154,34 @@ class PrivateTuning:
             "tuning": {"stop": as_text(self.stop), "runs": self.runs, "score": name},
             "candidates": [[c.mechanism.to_dict(), c.query.signature] for c in candidates],
         }
+
+        def draw() -> str:
+            return self._best(candidates, score, name, secure_random(), dataset).to_json()
+
         text = answered_once(
-            ledger, facts, lambda: cost, lambda: self._best(candidates, score, cost, secure_random()).to_json(),
+            ledger, facts, lambda: cost, draw,
             unit=candidates[0].query.domain.unit, dataset=dataset, note=f"best of {len(candidates)} candidates",
         )  # fmt: skip
         return Release.from_json(text)
 
     def _best(
-        self, candidates: Sequence[Candidate], score: Callable[[Release], Number], cost: PureDP, source: RandomSource
+        self,
+        candidates: Sequence[Candidate],
+        score: Callable[[Release], Number],
+        name: str,
+        source: RandomSource,
+        dataset: str = "default",
     ) -> Release:
         tried = [candidates[int(i)] for i in uniform(len(candidates), self.number(source), source)]
         releases = [candidate.mechanism.release(candidate.total, candidate.query) for candidate in tried]
-        winner = max(releases, key=lambda release: exact(score(release), "score"))
-        return replace(winner, guarantees=(cost,))
+        at = max(range(len(tried)), key=lambda i: exact(score(releases[i]), "score"))
+        query, mechanism = tried[at].query, tried[at].mechanism.to_dict()
+        return replace(
+            releases[at],
+            guarantees=(self.guarantee(candidates),),
+            provenance=Provenance.now(question=query.signature, mechanism=mechanism, dataset=dataset),
+            best_of=BestOf(self.stop, self.runs, name),
+        )
 
 
 def _bernoulli(chance: Fraction, source: RandomSource) -> bool:

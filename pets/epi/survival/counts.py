@@ -80,12 +80,23 @@ class EventCounts:
         InvalidArgument
             `source` is no release of an event table.
         PairingRefused
-            A cell is hidden, so that numbers at risk are not known; or the errors of the cells are not independent.
+            A cell is hidden, so that numbers at risk are not known; the errors of the cells are not independent; or the
+            release was selected among several runs.
         """
         if isinstance(source, EventCounts):
             return source
+        if isinstance(source, Tally):
+            raise InvalidArgument(
+                "source", "is a confidential tally",
+                "Release it with a mechanism first; the data holder may look at EventCounts.exact(query, tally).",
+            )  # fmt: skip
         if not isinstance(source, Release) or not isinstance(source.query.query, EventTable):
-            raise InvalidArgument("source", "must be the release of an EventTable", "Ask for pets.EventTable(...).")
+            found = type(source.query.query if isinstance(source, Release) else source).__name__
+            raise InvalidArgument(
+                "source", f"must be the release of an EventTable, not of {found}", "Ask for pets.EventTable(...)."
+            )
+        if source.best_of is not None:
+            raise PairingRefused("this release is the best of several runs, so its counts are not unbiased.")
         part = source.parts[0]
         if not isinstance(part, Measured):
             raise PairingRefused(

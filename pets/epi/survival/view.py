@@ -115,7 +115,7 @@ def _numbers(ax: Axes, curves: Curves) -> None:
     style = {"transform": across, "fontsize": 8, "va": "top", "clip_on": False}
     begins = np.concatenate([[curves.start], curves.curves[0].times[:-1]])
     ax.set_xlabel("time", labelpad=18 + 13 * len(curves))
-    ax.text(0.0, -0.10, "at risk", style | {"transform": ax.transAxes, "color": "#555555"})
+    ax.text(0.0, -0.10, _at_risk(curves), style | {"transform": ax.transAxes, "color": "#555555"})
     for row, (curve, colour) in enumerate(zip(curves, COLOURS, strict=False)):
         for tick in ticks:
             bin_ = int(np.searchsorted(begins + curves.step, tick, side="right")) - 1
@@ -127,19 +127,24 @@ def html(curves: Curves) -> str:
     """Return the curves as one table per stratum, a few bins each, every text escaped."""
     head = f"<b>{TITLES[curves.kind]}</b> &middot; {100 * curves.level:g} % limits"
     noise = ", noise included" if curves.noisy else ", exact counts"
-    tables = "".join(_table(curve) for curve in curves.curves[:_ROWS])
+    tables = "".join(_table(curve, _at_risk(curves)) for curve in curves.curves[:_ROWS])
     more = f"<p>{len(curves) - _ROWS:,} more strata: <code>to_frame()</code></p>" if len(curves) > _ROWS else ""
     return f"<div>{head}{noise}{tables}{more}</div>"
 
 
-def _table(curve: Curve) -> str:
+def _at_risk(curves: Curves) -> str:
+    """Return how numbers at risk are called: nobody may take a noisy one for a count of people."""
+    return "at risk (estimated)" if curves.noisy else "at risk"
+
+
+def _table(curve: Curve, at_risk: str) -> str:
     chosen = np.unique(np.linspace(0, len(curve.times) - 1, _COLUMNS).round().astype(int))
     rows = {
         "time": [f"{curve.times[i]:,.6g}" for i in chosen],
         "estimate": [f"{curve.value[i]:.3f}" for i in chosen],
         "limits": [f"{curve.low[i]:.3f} to {curve.high[i]:.3f}" for i in chosen],
         "raw": [f"{curve.raw[i]:.3f}" for i in chosen],
-        "at risk": [f"{curve.at_risk[i]:,.0f}" for i in chosen],
+        at_risk: [f"{curve.at_risk[i]:,.0f}" for i in chosen],
         "noise s.e.": [f"{curve.stderr_noise[i]:.3f}" for i in chosen],
         "": ["" if curve.reliable[i] else "within the noise" for i in chosen],
     }

@@ -13,7 +13,7 @@ from fractions import Fraction
 import numpy as np
 
 import pets
-from pets.dp.selection import best, top_k
+from pets.dp.selection import best, levels, top_k
 
 BETA = Fraction(2, 3)
 RELATIONS = ("add_remove", "replace_one")
@@ -98,9 +98,11 @@ def flip_law(monkeypatch, rate: Fraction, unit_rate: Fraction, scores: tuple[int
 
 def weigh_law(monkeypatch, rate: Fraction, unit_rate: Fraction, scores: tuple[int, ...], measure=None):
     """Return the law of the exponential mechanism: what each proposal is accepted with, normalised."""
+    if measure is not None:
+        return measured_law(monkeypatch, rate, unit_rate, scores, measure)
     script = Script(unit_rate)
     values = np.array(scores, dtype=np.int64)
-    total = len(scores) if measure is None else int(np.sum(measure))
+    total = len(scores)
     weights = defaultdict(Fraction)
     for proposal in range(total):
 
@@ -116,8 +118,36 @@ def weigh_law(monkeypatch, rate: Fraction, unit_rate: Fraction, scores: tuple[in
         chance = Fraction(0)
         monkeypatch.setattr(best, "toss", toss)
         monkeypatch.setattr(best, "uniform", uniform)
-        chosen = best.weigh(rate, values, None, None if measure is None else np.array(measure))
+        chosen = best.weigh(rate, values, None)
         weights[chosen] += chance
+    monkeypatch.undo()
+    normal = sum(weights.values())
+    return {i: w / normal for i, w in weights.items()}
+
+
+def measured_law(monkeypatch, rate: Fraction, unit_rate: Fraction, scores: tuple[int, ...], measure):
+    """Return the law of the exponential mechanism with a base measure: every proposal with its coin, normalised."""
+    weights, values, limit, chance, drawn = defaultdict(Fraction), np.array(scores, dtype=np.int64), 1, Fraction(0), 0
+
+    def below(asked, source):
+        nonlocal limit
+        limit = asked
+        return drawn
+
+    def accepts(x, level, source):
+        nonlocal chance
+        power = x / unit_rate
+        assert power.denominator == 1, "the test's parameters must give whole powers"
+        chance = 2**level * BETA ** int(power)
+        return True
+
+    monkeypatch.setattr(levels, "LAST", 3)  # so few proposals that all can be tried
+    monkeypatch.setattr(levels, "_below", below)
+    monkeypatch.setattr(levels, "accepts", accepts)
+    while drawn < limit:
+        chosen = best.weigh(rate, values, None, np.array(measure))
+        weights[chosen] += chance
+        drawn += 1
     monkeypatch.undo()
     normal = sum(weights.values())
     return {i: w / normal for i, w in weights.items()}

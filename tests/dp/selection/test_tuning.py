@@ -112,7 +112,7 @@ def test_best_is_published_at_the_stated_price(tmp_path):
         assert again.to_json() == release.to_json()
         with pytest.raises(BudgetExceeded):
             mechanism.run(options, finest, name="other", ledger=ledger)
-    seen = [mechanism._best(options, finest, release.guarantee, InsecureRandom(insecure_seed=i)) for i in range(60)]
+    seen = [mechanism._best(options, finest, "finest", InsecureRandom(insecure_seed=i)) for i in range(60)]
     fine = sum(r.query.size == options[1].query.size for r in seen)
     assert fine > 35  # half of single runs; more of the best of several
 

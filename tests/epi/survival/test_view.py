@@ -30,7 +30,7 @@ def test_pictures_have_both_bands_and_numbers_at_risk(estimate: Any, counts: Eve
     words = legend(ax)
     assert "95 % band, sampling only" in words and "95 % band, noise included" in words
     assert len(ax.collections) == 4  # two bands for each of two strata
-    assert sum(text.get_text() == "at risk" for text in ax.texts) == 1
+    assert sum(text.get_text() == "at risk (estimated)" for text in ax.texts) == 1
     assert len(ax.texts) == 1 + 2 * len(ax.get_xticks())
     ax.figure.canvas.draw()
 

@@ -1,0 +1,8 @@
+"""From declared columns to integer codes and back: bins, missing values, rules, and times to events."""
+
+from __future__ import annotations
+
+from pets.synthetic.encoding.encoder import Encoding, rows_of
+from pets.synthetic.encoding.survival import Survival
+
+__all__ = ["Encoding", "Survival", "rows_of"]

@@ -1,0 +1,182 @@
+"""The whole encoding: from a declared domain to codes and rules, from rows to codes, and back to rows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from pets.csprng import RandomSource
+from pets.domain import Categorical, Domain, Integer, Numeric
+from pets.errors import InvalidArgument
+from pets.synthetic.encoding.columns import DEFAULT_BINS, CodedColumn, Codes, labelled, written
+from pets.synthetic.encoding.reading import bounded, read_codes
+from pets.synthetic.encoding.rules import allowed, structural_zeros
+from pets.synthetic.encoding.survival import Survival, checked_survival
+from pets.synthetic.engine.factors import Factor
+from pets.synthetic.engine.graphical_model import GraphicalModel
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True)
+class Encoding:
+    """What a synthesizer may know before it sees a row: each column's codes and what cannot occur.
+
+    Attributes
+    ----------
+    domain
+        The declared domain.
+    survival
+        Times to events.
+    """
+
+    domain: Domain
+    survival: tuple[Survival, ...] = ()
+
+    @classmethod
+    def of(cls, domain: Domain, survival: Sequence[Survival] = ()) -> Encoding:
+        """Return the encoding after checking that it can be used.
+
+        Raises
+        ------
+        InvalidArgument
+            The domain has no attributes, a survival does not fit it, or its rules together leave no possible row.
+        """
+        if not isinstance(domain, Domain):
+            raise InvalidArgument("domain", "must be a Domain", "Load one with pets.Domain.from_file('registry.toml').")
+        if not len(domain):
+            raise InvalidArgument("domain", "has no attributes", "Declare the columns to be synthesized.")
+        found = cls(domain, checked_survival(survival, domain))
+        if found.zeros and GraphicalModel(found.sizes, found.zeros).log_total == -np.inf:
+            raise InvalidArgument(
+                "domain.impossible",
+                "leaves no possible row, all rules together",
+                "Leave out a rule or list fewer labels.",
+            )
+        return found
+
+    @cached_property
+    def binned(self) -> Domain:
+        """The domain with a public grid of bins for numbers that have none."""
+        domain = self.domain
+        for name, attribute in self.domain.attributes.items():
+            if not isinstance(attribute, Categorical) and not attribute.is_key:
+                domain = domain.rebin(name, _grid(attribute))
+        return domain
+
+    @cached_property
+    def columns(self) -> tuple[CodedColumn, ...]:
+        """The columns, in the order of the domain."""
+        events = {pair.time: pair.event for pair in self.survival}
+        after = {pair.time: (pair.after, events[pair.after]) for pair in self.survival if pair.after is not None}
+        return tuple(CodedColumn(name, a, after.get(name)) for name, a in self.binned.attributes.items())
+
+    @cached_property
+    def sizes(self) -> tuple[int, ...]:
+        """Number of codes of each column."""
+        return tuple(column.size for column in self.columns)
+
+    @cached_property
+    def zeros(self) -> tuple[Factor, ...]:
+        """What cannot occur."""
+        return structural_zeros(self.domain, self.columns)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the columns."""
+        return tuple(column.name for column in self.columns)
+
+    def axes(self, names: Sequence[str]) -> tuple[int, ...]:
+        """Return the numbers of columns, ascending.
+
+        Raises
+        ------
+        InvalidArgument
+            A name is unknown.
+        """
+        for name in names:
+            _ = self.domain[name]
+        return tuple(sorted({self.names.index(name) for name in names}))
+
+    def encode(self, frame: object) -> Codes:
+        """Return the codes of the rows that count, shape (columns, rows). Confidential.
+
+        Rows that a policy drops or that break a rule do not count, and of each privacy unit at most ``max_rows`` do.
+
+        Raises
+        ------
+        InvalidArgument, DataError
+            The frame does not fit the domain.
+        """
+        codes, units = read_codes(frame, self.binned, self.columns)
+        codes = np.where(_breaking(self.zeros, codes), -1, codes)
+        return bounded(codes, units, self.domain.unit.max_rows)
+
+    def decode(self, codes: Codes, source: RandomSource) -> pd.DataFrame:
+        """Return rows as a pandas frame; numbers are uniform on the grid within their bin."""
+        import pandas as pd
+
+        numbers: dict[str, tuple[Codes, Any]] = {}
+        found: dict[str, Any] = {}
+        for i in self._by_dependence():
+            column = self.columns[i]
+            if isinstance(column.attribute, Categorical):
+                found[column.name] = labelled(column, codes[i])
+                continue
+            numbers[column.name] = self._numbers(column, codes[i], numbers, source)
+            found[column.name] = written(column, *numbers[column.name])
+        return pd.DataFrame({name: found[name] for name in self.names})
+
+    def _by_dependence(self) -> list[int]:
+        """Return the columns in an order in which each clock comes after the one that it follows."""
+        depth: dict[str, int] = {}
+        after = {column.name: column.after[0] for column in self.columns if column.after is not None}
+        for name in self.names:
+            depth[name], at = 0, name
+            while at in after:
+                depth[name], at = depth[name] + 1, after[at]
+        return sorted(range(len(self.columns)), key=lambda i: depth[self.names[i]])
+
+    def _numbers(
+        self, column: CodedColumn, codes: Codes, numbers: dict[str, tuple[Codes, Any]], source: RandomSource
+    ) -> tuple[Codes, Any]:
+        if column.after is None:
+            return column.units(codes, source)
+        gap, absent = column.gap_units(codes, source)
+        start, lost = numbers[column.after[0]]
+        scale = self._resolution(column.after[0]) / self._resolution(column.name)
+        moved = np.rint(start * float(scale)).astype(np.int64)
+        return np.clip(moved + gap, *column.limits), absent | lost
+
+    def _resolution(self, name: str) -> Fraction:
+        attribute = self.domain[name]
+        return attribute.resolution if isinstance(attribute, Numeric) else Fraction(1)
+
+
+def rows_of(codes: Codes) -> int:
+    """Return the number of rows. Confidential."""
+    return int(codes.shape[1])
+
+
+def _breaking(zeros: Sequence[Factor], codes: Codes) -> Any:
+    whole: Any = (codes >= 0).all(axis=0)
+    broken: Any = ~whole
+    broken[whole] = ~allowed(zeros, codes[:, whole])
+    return broken[None, :]
+
+
+def _grid(attribute: Integer | Numeric) -> list[Any]:
+    """Return edges of bins of equal width on the attribute's grid."""
+    if isinstance(attribute, Integer):
+        low, high, unit = attribute.lower, attribute.upper, Fraction(1)
+    else:
+        low, high, unit = attribute.lower_units, attribute.upper_units, attribute.resolution
+    steps = max(1, min(DEFAULT_BINS, high - low))
+    edges = [low + (high - low) * i // steps for i in range(steps + 1)]
+    return [edge if isinstance(attribute, Integer) else edge * unit for edge in edges]

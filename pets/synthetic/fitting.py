@@ -1,0 +1,161 @@
+"""One run of a synthesizer: what has been measured so far, and the model that follows from it.
+
+The only methods that touch confidential rows are :meth:`Fitting.measure` and :meth:`Fitting.choose`; both add exact
+noise, and both lose exactly what the plan said. Everything else is arithmetic on what they returned.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from fractions import Fraction
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pets.synthetic.budget import Spending
+from pets.synthetic.coarsening import Grouping, each
+from pets.synthetic.draws import Draws
+from pets.synthetic.encoding import Encoding
+from pets.synthetic.engine import Factor, GraphicalModel, Measurement, estimate
+from pets.synthetic.engine.factors import Array, Axes
+from pets.synthetic.engine.sampling import sample
+from pets.synthetic.tables import GRID, count, misfit
+
+Codes = NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class Noisy:
+    """A table as it was measured: what the release consists of.
+
+    Attributes
+    ----------
+    axes
+        Columns, ascending.
+    values
+        Noisy counts.
+    sigma2
+        Parameter of their discrete Gaussian noise.
+    grouped
+        Whether the axes are groups of codes, or the codes themselves.
+    """
+
+    axes: Axes
+    values: NDArray[np.int64]
+    sigma2: Fraction
+    grouped: bool
+
+
+@dataclass(eq=False)
+class Fitting:
+    """The state of one run.
+
+    Attributes
+    ----------
+    encoding, spending, draws
+        What is public.
+    codes
+        Confidential rows.
+    rows
+        Declared number of rows, or None.
+    """
+
+    encoding: Encoding
+    spending: Spending
+    draws: Draws
+    codes: Codes
+    rows: int | None = None
+    tables: list[Noisy] = field(default_factory=list)
+    groupings: tuple[Grouping, ...] = ()
+    zeros: tuple[Factor, ...] = ()
+    model: GraphicalModel | None = None
+
+    def __post_init__(self) -> None:
+        self.regroup(tuple(each(size) for size in self.encoding.sizes))
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """Number of groups of each column."""
+        return tuple(grouping.size for grouping in self.groupings)
+
+    def regroup(self, groupings: tuple[Grouping, ...]) -> None:
+        """Take other groups for each column."""
+        self.groupings = groupings
+        self._grouped = np.array([g.group[c] for g, c in zip(groupings, self.codes, strict=True)], dtype=np.int64)
+        self.zeros = tuple(coarse_zero(zero, groupings) for zero in self.encoding.zeros)
+
+    def measure(self, axes: Axes, share: Fraction, *, grouped: bool = True) -> Noisy:
+        """Return a table with noise worth `share` of the budget."""
+        codes, sizes = (self._grouped, self.sizes) if grouped else (self.codes, self.encoding.sizes)
+        sigma2 = self.spending.sigma2(share)
+        found = Noisy(axes, self.draws.noisy(count(codes, sizes, axes), sigma2), sigma2, grouped)
+        self.tables.append(found)
+        return found
+
+    def choose(
+        self, weights: Mapping[Axes, int], penalty: Mapping[Axes, float], share: Fraction, model: Tables
+    ) -> Axes:
+        """Return one of several tables, the better the model misses it by more, for `share` of the budget.
+
+        The score is weight times (L1 distance minus penalty), a whole number that moves by at most the largest weight
+        times GRID for each cell that a row changes.
+        """
+        candidates = sorted(weights)
+        scores = [
+            weights[axes] * (misfit(self.exact(axes), model[axes]) - round(GRID * penalty[axes])) for axes in candidates
+        ]
+        rate = self.spending.rate(share, GRID * max(weights.values()))
+        return candidates[self.draws.choose(np.array(scores, dtype=np.int64), rate)]
+
+    def exact(self, axes: Axes) -> NDArray[np.int64]:
+        """Return the exact table of groups. Confidential."""
+        return count(self._grouped, self.sizes, axes)
+
+    @property
+    def total(self) -> float:
+        """Return the declared number of rows, or the estimate of least variance from all tables; at least 1."""
+        if self.rows is not None:
+            return float(max(self.rows, 1))
+        precision = np.array([1 / (float(t.sigma2) * t.values.size) for t in self.tables])
+        sums = np.array([float(t.values.sum()) for t in self.tables])
+        return max(float(precision @ sums / precision.sum()), 1.0)
+
+    def measurements(self) -> list[Measurement]:
+        """Return all tables over groups, with the variance that adding up codes gives."""
+        found = []
+        for table in self.tables:
+            values, variance = table.values.astype(np.float64), np.full(table.values.shape, float(table.sigma2))
+            if not table.grouped:
+                for i, axis in enumerate(table.axes):
+                    values = self.groupings[axis].summed(values, i)
+                    variance = self.groupings[axis].summed(variance, i)
+            found.append(Measurement(table.axes, values, variance))
+        return found
+
+    def fit(self, iterations: int, entropy: float = 0.05) -> GraphicalModel:
+        """Return the model of all tables so far."""
+        self.model = estimate(
+            self.sizes, self.measurements(), self.total, zeros=self.zeros, start=self.model,
+            entropy=entropy, iterations=iterations,
+        )  # fmt: skip
+        return self.model
+
+    def simulated(self, scopes: Sequence[Axes], rows: int) -> Tables:
+        """Return the model's counts of many tables at once, from a rounded sample of it: quick, and close enough."""
+        assert self.model is not None  # noqa: S101
+        codes = sample(self.model, rows, self.draws.coins)
+        factor = self.total / rows
+        return {axes: np.asarray(count(codes, self.sizes, axes) * factor) for axes in scopes}
+
+
+Tables = Mapping[Axes, Array]
+
+
+def coarse_zero(zero: Factor, groupings: Sequence[Grouping]) -> Factor:
+    """Return a structural zero over groups, whose codes it treats alike."""
+    logs = zero.logs
+    for i, axis in enumerate(zero.axes):
+        _, first = np.unique(groupings[axis].group, return_index=True)
+        logs = np.take(logs, first, axis=i)
+    return Factor(zero.axes, logs)

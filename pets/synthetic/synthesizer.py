@@ -1,0 +1,290 @@
+"""What all synthesizers share: arguments, the order of a fit (refuse, read, charge, draw), and the model at its end."""
+
+from __future__ import annotations
+
+import base64
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pets.dp.selection.charged import answered_once
+from pets.errors import InvalidArgument
+from pets.exact import Number, as_text
+from pets.guarantee import ApproxDP, ZeroConcentratedDP
+from pets.privacy_unit import PrivacyUnit
+from pets.synthetic.budget import Budget
+from pets.synthetic.coarsening import shrunk
+from pets.synthetic.draws import Draws
+from pets.synthetic.encoding import Encoding, Survival
+from pets.synthetic.fitting import Fitting
+from pets.synthetic.model import Model
+from pets.synthetic.model_file import read
+from pets.synthetic.plan import Plan
+from pets.synthetic.prediction import Prediction, predict, refuse_hopeless
+from pets.synthetic.refinement import Refinement
+
+if TYPE_CHECKING:
+    from pets.domain import Domain
+    from pets.ledger import Ledger
+
+COUNT_SHARE = Fraction(1, 50)
+"""Part of the budget for the number of rows, if nobody declares it."""
+
+FEWEST_ROWS = 50
+"""Plans are made for at least this many rows."""
+
+
+@dataclass(frozen=True, init=False)
+class Synthesizer(ABC):
+    """A mechanism whose release is a distribution of artificial rows.
+
+    Parameters
+    ----------
+    epsilon, delta
+        Privacy loss of the whole fit in approximate DP, or
+    rho
+        in zero-concentrated DP.
+    workload
+        Tables to be accurate in: lists of columns, or a mapping of them to whole weights. By default all pairs, and for
+        each survival its time and event by each other column.
+    survival
+        Times to events; see :class:`~pets.synthetic.Survival`.
+    rows
+        Number of rows, **declared public**: the model then has exactly so many, and a fit that cannot be of use is
+        refused before anything is charged. ``None`` protects the number: a fiftieth of the budget buys a noisy one.
+
+    Raises
+    ------
+    InvalidArgument
+        An argument is out of range.
+
+    Guarantee
+    ---------
+    (epsilon, delta)- or rho-zero-concentrated differential privacy for the privacy unit of the domain, for everything
+    that the model holds, and hence for every row that is ever sampled. All tables get discrete Gaussian noise on whole
+    counts, all choices are made by the exact exponential mechanism on whole scores; see :mod:`pets.synthetic.budget`.
+
+    References
+    ----------
+    Canonne, Kamath, Steinke, *The discrete Gaussian for differential privacy*, NeurIPS 2020. Zhu, Dong, Wang, *Optimal
+    accounting of differential privacy via characteristic function*, AISTATS 2022, Theorem 10. Durfee, Rogers, NeurIPS
+    2019 (bounded range).
+    """
+
+    kind: ClassVar[str]
+    budget: Budget
+    workload: object
+    survival: tuple[Survival, ...]
+    rows: int | None
+
+    def __init__(
+        self,
+        epsilon: Number | None = None,
+        delta: Number = "1e-9",
+        *,
+        rho: Number | None = None,
+        workload: Sequence[Sequence[str]] | Mapping[tuple[str, ...], int] | None = None,
+        survival: Sequence[Survival] = (),
+        rows: int | None = None,
+    ) -> None:
+        object.__setattr__(self, "budget", Budget.of(epsilon, delta, rho))
+        object.__setattr__(self, "workload", _frozen(workload))
+        object.__setattr__(self, "survival", (survival,) if isinstance(survival, Survival) else tuple(survival))
+        if rows is not None and (isinstance(rows, bool) or not isinstance(rows, int) or not 1 <= rows <= 10**9):
+            raise InvalidArgument("rows", "must be a whole number of at least 1, or None to protect it")
+        object.__setattr__(self, "rows", rows)
+
+    # What a kind of synthesizer adds
+
+    @abstractmethod
+    def plan(self, encoding: Encoding, budget: Budget, rows: int) -> Plan:
+        """Return what to measure at a declared or noisy number of rows, fixed before any other look at the data."""
+
+    @abstractmethod
+    def run(self, fitting: Fitting, plan: Plan) -> None:
+        """Carry out a plan; at the end the fitting has a model."""
+
+    # Before any row is read
+
+    def guarantee(self, unit: PrivacyUnit) -> ApproxDP | ZeroConcentratedDP:
+        """Return what the ledger is charged for this privacy unit."""
+        return self.budget.guarantee(unit)
+
+    def predicted_error(self, domain: Domain, rows: int | None = None) -> Prediction:
+        """Return how accurate the measured tables would be. No row is read and nothing is charged.
+
+        Parameters
+        ----------
+        domain
+            The declared domain.
+        rows
+            About how many rows there are; by default as declared in the constructor.
+
+        Raises
+        ------
+        InvalidArgument
+            Nobody says how many rows there are, or an argument does not fit the domain.
+        """
+        expected = self.rows if rows is None else rows
+        if expected is None:
+            raise InvalidArgument("rows", "is needed to predict an error", "Say about how many rows there are.")
+        encoding = Encoding.of(domain, self.survival)
+        return predict(self.plan(encoding, self._left(encoding), max(int(expected), 1)), max(int(expected), 1))
+
+    def fit(
+        self, frame: object, domain: Domain, ledger: Ledger | None = None, *, dataset: str = "default", repeat: str = ""
+    ) -> Model:
+        """Charge the ledger, fit a model to the rows, and return it.
+
+        Parameters
+        ----------
+        frame
+            Any supported data frame: confidential rows, with the columns of the domain and no others.
+        domain
+            What is public about them. Nothing else about the columns is learnt.
+        ledger
+            Where the cost is recorded before anything is drawn. Without one a warning is given.
+        dataset
+            Name of the data for the ledger.
+        repeat
+            The same request is answered once and then from the ledger; another text asks for a fresh fit.
+
+        Returns
+        -------
+        Model
+            What may be published.
+
+        Raises
+        ------
+        InvalidArgument
+            The arguments do not fit the domain or the frame, or the budget is too small to be of use for the declared
+            number of rows; nothing was charged.
+        DataError
+            A column is missing or invalid; nothing was charged.
+        BudgetExceeded
+            The ledger refused; nothing was charged or drawn.
+        """
+        encoding = Encoding.of(domain, self.survival)
+        self._check(encoding)
+        codes = encoding.encode(frame)
+        facts = {"synthesizer": self.to_dict(), "domain": domain.signature, "repeat": repeat}
+
+        def draw() -> str:
+            return base64.b64encode(self._drawn(encoding, codes, Draws.secure()).to_bytes()).decode("ascii")
+
+        text = answered_once(
+            ledger, facts, lambda: self.guarantee(domain.unit), draw,
+            unit=domain.unit, dataset=dataset, note=f"synthetic data, {type(self).__name__}",
+        )  # fmt: skip
+        return read(base64.b64decode(text))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the settings as plain data."""
+        amounts = {"epsilon": self.budget.epsilon, "delta": self.budget.delta, "rho": self.budget.rho}
+        found: dict[str, Any] = {"type": self.kind} | {k: as_text(v) for k, v in amounts.items() if v is not None}
+        if self.workload is not None:
+            found["workload"] = [[list(names), weight] for names, weight in self.workload]  # type: ignore[attr-defined]
+        return found | {"survival": [pair.to_dict() for pair in self.survival], "rows": self.rows}
+
+    def _check(self, encoding: Encoding) -> None:
+        """Refuse, from public facts only, what cannot be fitted."""
+        expected = FEWEST_ROWS if self.rows is None else self.rows
+        plan = self.plan(encoding, self._left(encoding), expected)
+        if self.rows is not None:
+            refuse_hopeless(predict(plan, expected), self.budget)
+
+    def _left(self, encoding: Encoding) -> Budget:
+        """Return what is left after the number of rows was bought."""
+        if self.rows is not None:
+            return self.budget
+        keep = 1 - COUNT_SHARE
+        if self.budget.rho is not None:
+            return Budget(None, None, self.budget.rho * keep)
+        assert self.budget.epsilon is not None  # noqa: S101
+        return Budget(self.budget.epsilon * keep, self.budget.delta, None)
+
+    def _drawn(self, encoding: Encoding, codes: NDArray[np.int64], draws: Draws) -> Model:
+        """Run the plan on confidential rows. Everything that was lost has been charged."""
+        expected = self.rows if self.rows is not None else self._counted(encoding, codes, draws)
+        plan = self.plan(encoding, self._left(encoding), max(expected, FEWEST_ROWS))
+        fitting = Fitting(encoding, plan.spending, draws, codes, self.rows)
+        self.run(fitting, plan)
+        return _released(self, fitting, draws)
+
+    def _counted(self, encoding: Encoding, codes: NDArray[np.int64], draws: Draws) -> int:
+        """Return the number of rows with noise worth :data:`COUNT_SHARE` of the budget.
+
+        It only makes the plan. Planning for the rest depends on it, so the two losses add up as whole guarantees.
+        """
+        rows = encoding.domain.unit.max_rows * encoding.domain.unit.max_sites
+        exact = np.array([codes.shape[1]], dtype=np.int64)
+        if self.budget.rho is not None:
+            return int(draws.noisy(exact, Fraction(rows**2) / (2 * COUNT_SHARE * self.budget.rho))[0])
+        assert self.budget.epsilon is not None  # noqa: S101
+        return draws.counted(int(exact[0]), Fraction(rows) / (COUNT_SHARE * self.budget.epsilon))
+
+
+def _released(synthesizer: Synthesizer, fitting: Fitting, draws: Draws) -> Model:
+    assert fitting.model is not None  # noqa: S101
+    return Model(
+        encoding=fitting.encoding,
+        promise=synthesizer.guarantee(fitting.encoding.domain.unit),
+        secure=draws.are_secure,
+        rows=synthesizer.rows if synthesizer.rows is not None else round(fitting.total),
+        rows_declared=synthesizer.rows is not None,
+        tables=tuple(fitting.tables),
+        graph=fitting.model,
+        refinements=_refinements(fitting),
+        settings=synthesizer.to_dict(),
+        notes=_notes(fitting),
+    )
+
+
+def _refinements(fitting: Fitting) -> tuple[Refinement, ...]:
+    """Return the codes within each group in proportion to the noisy counts of the columns, shrunk."""
+    encoding = fitting.encoding
+    events = {pair.time: encoding.names.index(pair.event) for pair in encoding.survival}
+    found = []
+    for i, column in enumerate(encoding.columns):
+        event = events.get(column.name, -1)
+        table = next(t for t in fitting.tables if not t.grouped and i in t.axes and (event < 0 or event in t.axes))
+        values = np.moveaxis(table.values.astype(np.float64), table.axes.index(i), 0).reshape(column.size, -1)
+        cells = values.shape[1] if event < 0 else 1
+        values = values.sum(axis=1, keepdims=True) if event < 0 else values
+        counts = shrunk(values, cells * float(table.sigma2), fitting.groupings[i])
+        found.append(Refinement.of(fitting.groupings[i], event, counts))
+    return tuple(found)
+
+
+def _notes(fitting: Fitting) -> tuple[str, ...]:
+    """Say so, from noisy counts only, where the noise is about as large as the data."""
+    spread = math.sqrt(float(fitting.tables[0].sigma2) * fitting.tables[0].values.size)
+    if fitting.rows is None and fitting.total < 4 * spread:
+        return ("There are so few rows for this budget that noise dominates: do not use this release for analysis.",)
+    return ()
+
+
+def _frozen(workload: object) -> object:
+    """Return a workload as sorted pairs of names and weight, or None; form is checked when it meets a domain."""
+    if workload is None:
+        return None
+    if isinstance(workload, str) or not isinstance(workload, Mapping | Sequence):
+        raise InvalidArgument("workload", "must be a list of lists of columns", "Give [['stage', 'histology'], ...].")
+    given = workload.items() if isinstance(workload, Mapping) else [(names, 1) for names in workload]
+    found = []
+    for i, (names, weight) in enumerate(given):
+        listed = (names,) if isinstance(names, str) else tuple(names) if isinstance(names, Sequence) else None
+        if not listed or not all(isinstance(name, str) for name in listed):
+            raise InvalidArgument(f"workload.{i}", "must be a list of at least one column")
+        if isinstance(weight, bool) or not isinstance(weight, int) or not 1 <= weight <= 1000:
+            raise InvalidArgument(f"workload.{i}", "must have a whole weight from 1 to 1,000")
+        found.append((listed, weight))
+    if not found:
+        raise InvalidArgument("workload", "is empty", "Leave it out for all pairs of columns.")
+    return tuple(found)

@@ -1,0 +1,205 @@
+import csv
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pets.disclosure.attacker import Attacker
+from pets.disclosure.auditing import audit
+from pets.disclosure.jj import read_jj
+from pets.disclosure.protection import demands, hideable
+from pets.errors import InvalidArgument
+
+sys.path.insert(0, str(Path(__file__).parent))
+from small_tables import all_tables, cube_table  # noqa: E402
+
+DATA = Path(__file__).parent / "data"
+ADDS_UP = {"zeros_known": False}
+
+
+def shipped(name):
+    return read_jj(DATA / f"{name}.jj", DATA / f"{name}.codes.csv")
+
+
+@pytest.mark.parametrize(
+    ("name", "recoverable"),
+    [
+        ("reg2d_site12_reg16_n3000", 20),
+        ("reg2d_site47_reg16_n3000", 149),
+        ("reg3d_site12_age4_reg4_n3000", 63),
+    ],
+)
+def test_naive_suppression_gives_away_what_the_study_measured(name, recoverable):
+    table = shipped(name)
+    found = audit(table, table.primary, ADDS_UP)
+    assert sum(leak.kind == "exact" for leak in found.leaks) == recoverable
+    assert not found.safe
+    assert found.settled.all()
+
+
+def test_the_textbook_interval_is_reproduced():
+    table = read_jj(DATA / "fs_toy_3x3.jj")
+    hidden = table.primary.copy()
+    hidden[[9, 13, 15]] = True  # 8, 17 and 12: the published optimum
+    found = audit(table, hidden, "classic")
+    assert found.interval(11) == (5, 30)
+    assert found.safe
+    with pytest.raises(InvalidArgument, match="not hidden"):
+        found.interval(0)
+
+
+@settings(max_examples=80, deadline=None)
+@given(
+    st.lists(st.integers(0, 6), min_size=6, max_size=6),
+    st.lists(st.booleans(), min_size=12, max_size=12),
+    st.booleans(),
+    st.booleans(),
+)
+def test_leaks_are_exactly_the_narrow_primaries(inner, more, zeros, symbols):
+    table = cube_table(np.array(inner).reshape(2, 3), upper_room=1.0)
+    hidden = table.primary | (np.array(more) & ~table.frozen)
+    attacker = Attacker(zeros_known=zeros, symbols_differ=symbols)
+    fitting = np.array(list(all_tables((2, 3), table.values, hidden, *attacker.bounds(table, hidden))))
+    low, high = fitting.min(axis=0), fitting.max(axis=0)
+    asked = demands(table, attacker, hidden)
+    bad = table.primary & (asked.unmet(table.values, low, high) | (low == high))
+    quick = audit(table, hidden, attacker, thorough=False)
+    full = audit(table, hidden, attacker)
+    assert {leak.cell for leak in full.leaks} == {leak.cell for leak in quick.leaks} == set(np.flatnonzero(bad))
+    assert full.safe == quick.safe == (not bad.any())
+    assert set(full.exact) == set(np.flatnonzero(hidden & (low == high)))
+
+
+def evaluate(text, table):
+    """Work out an equation such as ``T x R1 - A x R1 = 3`` by its words alone."""
+    cells = {" x ".join(key): value for key, value in zip(zip(*table.codes, strict=True), table.values, strict=True)}
+    left, right = text.split(" = ")
+    total, sign = 0.0, 1.0
+    names = []
+    for part in left.replace(" - ", "|-|").replace(" + ", "|+|").removeprefix("-").split("|"):
+        if part in "+-":
+            sign = 1.0 if part == "+" else -1.0
+            continue
+        factor, _, rest = part.partition(" ")
+        times, name = (float(factor), rest) if factor.replace(".", "").isdigit() and rest in cells else (1.0, part)
+        names.append(name)
+        total += sign * times * cells[name]
+    return total, float(right), names
+
+
+@pytest.mark.parametrize(
+    "name", ["reg2d_site12_reg16_n3000", "reg2d_site47_reg16_n3000", "reg3d_site12_age4_reg4_n3000"]
+)
+def test_each_equation_is_true_and_made_of_printed_cells(name):
+    table = shipped(name)
+    found = audit(table, table.primary, ADDS_UP)
+    printed = {" x ".join(key) for key in np.array(table.codes).T[~table.primary].tolist()}
+    checked = 0
+    for leak in found.leaks:
+        assert leak.certificate is not None
+        if leak.kind == "exact" and leak.certificate.is_equation:
+            total, value, names = evaluate(leak.equation, table)
+            assert total == value == table.values[leak.cell]
+            assert set(names) <= printed
+            checked += 1
+    assert checked >= 20
+
+
+def test_leaks_through_printed_zeros_say_which_bounds_they_use():
+    table = cube_table([[1, 1, 9], [1, 1, 9], [9, 9, 0]], upper_room=np.inf)
+    hidden = table.primary  # rows of 2 made of two hidden cells that are at least 1 each
+    assert audit(table, hidden, ADDS_UP).interval(5) == (0, 2)
+    found = audit(table, hidden)
+    leak = next(leak for leak in found.leaks if leak.cell == 5)
+    assert (leak.low, leak.high) == (1, 1)
+    assert leak.equation.startswith("A1 x B1 >= 1 is known beforehand; ")
+    assert leak.equation.count(" since ") == 1 and leak.equation.endswith(">= 1")
+    assert leak.certificate.verify()
+
+
+def test_a_primary_that_is_printed_is_the_first_leak():
+    table = cube_table([[1, 7, 9], [8, 7, 6], [9, 9, 5]])
+    found = audit(table, np.zeros(table.cells, dtype=bool))
+    assert [leak.kind for leak in found.leaks] == ["shown"]
+    assert "is printed" in str(found)
+
+
+def test_whoever_owns_a_cell_subtracts_it():
+    table = cube_table([[1, 3, 9], [9, 9, 9]], upper_room=np.inf)
+    hidden = (table.values == 1) | (table.values == 3)
+    hidden |= np.isin(np.arange(table.cells), [9, 10])
+    outside = audit(table, hidden, ADDS_UP)
+    assert not any(leak.kind == "exact" for leak in outside.leaks)
+    inside = audit(table, hidden, ADDS_UP | {"singletons": True})
+    found = [leak for leak in inside.leaks if leak.kind == "insider"]
+    assert [(leak.name, leak.low) for leak in found] == [("A1 x B2", 3.0)]
+    assert found[0].certificate.verify()
+    assert "whoever knows A1 x B1" in str(found[0])
+
+
+def test_a_wider_attacker_never_knows_less():
+    table = shipped("reg2d_site12_reg16_n3000")
+    weak, strong = audit(table, table.primary, ADDS_UP), audit(table, table.primary)
+    assert np.all(weak.low <= strong.low) and np.all(weak.high >= strong.high)
+
+
+def test_what_is_false_is_not_known():
+    table = cube_table([[0, 5, 9], [9, 9, 9]])
+    hidden = np.zeros(table.cells, dtype=bool)
+    hidden[[5, 6, 9, 10]] = True  # a zero among them
+    lower, _ = Attacker.STRONGEST.bounds(table, hidden)
+    assert lower[hidden].tolist() == [0, 0, 0, 0]
+
+
+def test_hideable_leaves_empty_cells_alone_where_zeros_are_printed():
+    table = cube_table([[0, 1, 9], [9, 9, 9]], frozen=None)
+    assert not hideable(table, Attacker())[table.values == 0].any()
+    assert hideable(table, Attacker.CLASSIC)[table.values == 0].all()
+
+
+def test_demands_of_the_classic_attacker_are_the_tables_own():
+    table = shipped("reg2d_site12_reg16_n3000")
+    own = demands(table, Attacker.CLASSIC)
+    assert own.lower[table.primary].max() == 1.2
+    strong = demands(table, Attacker())
+    assert set(strong.sliding[table.primary]) == {2.0}
+    assert not strong.lower.any()
+
+
+def test_a_level_that_the_rule_makes_impossible_is_refused_by_name():
+    table = cube_table([[1, 7], [8, 9]], sliding_protection=[4.0 * (i == 4) for i in range(9)])
+    with pytest.raises(InvalidArgument, match="d0=A1, d1=B1"):
+        demands(table, Attacker.STRONGEST)
+
+
+@pytest.mark.parametrize("bad", [None, [True], np.zeros(9), "x"])
+def test_a_pattern_of_the_wrong_form_is_refused(bad):
+    with pytest.raises(InvalidArgument, match="suppressed"):
+        audit(cube_table([[1, 7], [8, 9]]), bad)
+
+
+@pytest.mark.parametrize("bad", ["strong", {"zero_known": True}, {"integral": 1}, 3])
+def test_an_unknown_attacker_is_refused(bad):
+    table = cube_table([[1, 7], [8, 9]])
+    with pytest.raises(InvalidArgument, match="attacker"):
+        audit(table, table.primary, bad)
+
+
+def test_frame_dict_and_page_say_the_same(tmp_path):
+    from pets.disclosure.audit_report import write_report
+
+    table = shipped("reg2d_site12_reg16_n3000")
+    found = audit(table, table.primary, ADDS_UP)
+    frame = found.to_frame()
+    assert (frame["leak"] == "exact").sum() == 20 == sum(leak["kind"] == "exact" for leak in found.to_dict()["leaks"])
+    for suffix in (".html", ".csv", ".json"):
+        write_report(found, tmp_path / f"report{suffix}")
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "V x R2 - V x R2a - V x R2b - V x R2c = 3" in page
+    rows = list(csv.DictReader((tmp_path / "report.csv").read_text(encoding="utf-8").splitlines()))
+    assert len(rows) == 55
+    assert "20 sensitive values follow" in found._repr_html_()
+    assert repr(found) == "Audit(55 hidden cells, 22 leaks, 0 undecided)"
