@@ -118,7 +118,8 @@ def cell_keys(persons: int, peers: Path | None) -> None:
     same = sum(published[tuple(cell.split("|"))] == count for cell, count in answer["cells"].items())
     print(
         f"  ONS cell_key_perturbation {answer['version']}: {answer['seconds']:.2f} s, record keys given, without "
-        f"margins; {same:,} of {len(answer['cells']):,} inner cells equal to ours; ratio {answer['seconds'] / seconds:.1f}"
+        f"margins; {same:,} of {len(answer['cells']):,} inner cells equal to ours; "
+        f"{answer['seconds'] / seconds:.1f} times our time"
     )
 
 

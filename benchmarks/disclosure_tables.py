@@ -8,13 +8,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import product
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-if TYPE_CHECKING:
-    from pets.disclosure.table import Table
+from pets.disclosure.relations import Relations
+from pets.disclosure.table import Table
 
 # Persons in 3,000, by ICCC-3 subgroup.
 _SUBGROUPS = {
@@ -153,6 +152,25 @@ def registry(names: list[str], persons: int, seed: int = 0) -> Plain:
     counts = np.zeros(shape, dtype=np.int64)
     np.add.at(counts, tuple(leaf[name] for name in names), 1)
     return cross([REGISTRY[name] for name in names], counts)
+
+
+def to_table(plain: Plain, minimum: int = 5) -> Table:
+    """Return the library's table: counts of 1 and more below `minimum` are sensitive (levels 30 %)."""
+    values = plain.values.astype(float)
+    primary = (values > 0) & (values < minimum)
+    level = np.where(primary, np.maximum(1.0, 0.3 * values), 0.0)
+    return Table(
+        values,
+        Relations.from_rows([(cells, signs, 0.0) for cells, signs in plain.relations]),
+        primary=primary,
+        frozen=values == 0,
+        lower_protection=level,
+        upper_protection=level,
+        sliding_protection=np.zeros(len(values)),
+        dimensions=tuple(f"d{k}" for k in range(len(plain.codes))),
+        codes=plain.codes,
+        primary_range=(1, minimum - 1),
+    )
 
 
 def two_way(rows: int, columns: int, persons: int, seed: int = 0) -> Plain:

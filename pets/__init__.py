@@ -11,7 +11,10 @@
 
 from __future__ import annotations
 
-from pets import datasets, disclosure, dp, epi, errors, he, mpc
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from pets import errors
 from pets.aggregation import aggregate
 from pets.csprng import SecureRandom
 from pets.domain import Categorical, Domain, Hierarchy, Integer, Numeric
@@ -36,7 +39,13 @@ from pets.release import Provenance, Release, pool
 from pets.roles import Aggregator, Distributable, Mechanism
 from pets.tally import Tally
 
+if TYPE_CHECKING:
+    from pets import datasets, disclosure, dp, epi, he, mpc, synthetic
+
 __version__ = "0.1.0"
+
+_FAMILIES = ("datasets", "disclosure", "dp", "epi", "he", "mpc", "synthetic")
+"""Loaded when they are first used: nobody needs all of them, and a command line should answer at once."""
 
 __all__ = [
     "Aggregator",
@@ -83,4 +92,15 @@ __all__ = [
     "he",
     "mpc",
     "pool",
+    "synthetic",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _FAMILIES:
+        return import_module(f"pets.{name}")
+    raise AttributeError(f"module 'pets' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

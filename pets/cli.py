@@ -17,11 +17,14 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from pets.cli_audit import audit
 from pets.cli_demo import demo
 from pets.cli_federation import collect, transcript_app
 from pets.cli_federation import site as take_part
 from pets.cli_keys import app as keys_app
 from pets.cli_ledger import app as ledger_app
+from pets.cli_microdata import microdata
+from pets.cli_suppress import suppress
 from pets.errors import (
     BadSignature,
     BudgetExceeded,
@@ -54,6 +57,9 @@ app.add_typer(transcript_app, name="transcript")
 app.command("demo")(demo)
 app.command("collect")(collect)
 app.command("site")(take_part)
+app.command("suppress")(suppress)
+app.command("audit")(audit)
+app.command("microdata")(microdata)
 
 PlanFile = Annotated[
     Path, typer.Argument(help="Plan file (.toml or .json): query, domain, mechanism, ledger.", metavar="PLAN")

@@ -441,4 +441,5 @@ def _check_count(argument: str, value: object, *, least: int) -> None:
 
 def _require(value: object, kind: type, argument: str, remedy: str) -> None:
     if isinstance(value, type) or not isinstance(value, kind):
-        raise InvalidArgument(argument, f"must be a {kind.__name__}, not {type(value).__name__}", remedy)
+        given = f"the class {value.__name__} itself" if isinstance(value, type) else type(value).__name__
+        raise InvalidArgument(argument, f"must be a {kind.__name__}, not {given}", remedy)

@@ -31,9 +31,9 @@ from pathlib import Path
 from typing import Any, Final, cast
 
 from pets.config import build, read_file
-from pets.disclosure import SuppressCells
+from pets.disclosure import ControlledRounding, RandomRounding, SuppressCells
 from pets.domain import Domain
-from pets.dp import DiscreteGaussian, DiscreteLaplace, ResidualPlanner
+from pets.dp import DiscreteGaussian, DiscreteLaplace, LaplacePlanner, ResidualPlanner
 from pets.errors import ConfigError, InvalidArgument, did_you_mean
 from pets.guarantee import ApproxDP, PureDP, ZeroConcentratedDP
 from pets.guarantee import from_dict as guarantee_from_dict
@@ -46,7 +46,16 @@ from pets.query import query_from_dict
 from pets.roles import Aggregator, Mechanism
 
 MECHANISMS: Final[Mapping[str, Callable[..., Mechanism]]] = {
-    mechanism.kind: mechanism for mechanism in (DiscreteLaplace, DiscreteGaussian, ResidualPlanner, SuppressCells)
+    mechanism.kind: mechanism
+    for mechanism in (
+        DiscreteLaplace,
+        DiscreteGaussian,
+        ResidualPlanner,
+        LaplacePlanner,
+        SuppressCells,
+        ControlledRounding,
+        RandomRounding,
+    )
 }
 AGGREGATORS: Final[Mapping[str, Callable[..., Aggregator]]] = {
     aggregator.kind: aggregator

@@ -38,7 +38,7 @@ def exact(sizes: tuple[int, ...], scopes: list[tuple[int, ...]], seed: int) -> d
     logs = {scope: random.normal(size=[sizes[a] for a in scope]) * 3 for scope in scopes}
     factors = {names(s): mbi.Factor(domain.project(names(s)), jax.numpy.asarray(t)) for s, t in logs.items()}
     potentials = mbi.CliqueVector(domain, [names(s) for s in scopes], factors)
-    wanted = [pair for pair in combinations(range(len(sizes)), 2)]
+    wanted = list(combinations(range(len(sizes)), 2))
     model = mbi.MarkovRandomField(
         potentials=potentials, marginals=mbi.marginal_oracles.message_passing_stable(potentials, 1000.0), total=1000.0
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
+from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,7 +17,7 @@ from pets.disclosure.equations import equation, number
 from pets.disclosure.intervals import Enough, Intervals, Progress, feasible_intervals
 from pets.disclosure.protection import Demands, demands
 from pets.disclosure.reading import Flags, Reading
-from pets.disclosure.system import Vector
+from pets.disclosure.system import System, Vector
 from pets.disclosure.table import Table
 from pets.errors import InvalidArgument
 
@@ -290,12 +291,9 @@ def audit_reading(
     cells, system = reading.cells, reading.system
     part = sensitive[cells]
     unmet = _unmet(asked, cells, truth, width)
-    enough: Enough | None = None
-    if not thorough:
-        enough = lambda low, high: ~part | ~unmet(low, high)  # noqa: E731
+    known = None if truth is None else truth[cells]
     with shown(progress, "audit") as report:
-        known = None if truth is None else truth[cells]
-        found = feasible_intervals(system, known, enough, time_limit, report)
+        found = _search(system, known, lambda low, high: ~part | ~unmet(low, high), time_limit, report, thorough)
     leaks, undecided = _judge(reading, found, part, unmet)
     names = tuple(reading.name(int(cell)) for cell in cells)
     return Audit(cells, found.low, found.high, found.settled, part, leaks, undecided, attacker, names)
@@ -310,6 +308,20 @@ def _with_shown(found: Audit, reading: Reading, table: Table) -> Audit:
         for cell, value in zip(bare, values, strict=True)
     ]
     return replace(found, leaks=(*leaks, *found.leaks))
+
+
+def _search(
+    system: System, truth: Vector | None, enough: Enough, seconds: float | None, report: Progress | None, thorough: bool
+) -> Intervals:
+    """Search ranges; if the time is limited, see first whether there is a leak, and then how far each range goes."""
+    if thorough and seconds is None:
+        return feasible_intervals(system, truth, None, None, report)
+    began = monotonic()
+    found = feasible_intervals(system, truth, enough, seconds, report)
+    left = None if seconds is None else seconds - (monotonic() - began)
+    if not thorough or left is None or left <= 0:
+        return found
+    return feasible_intervals(system, None, None, left, report, start=found)
 
 
 def _unmet(

@@ -129,7 +129,9 @@ def audit_releases(
     limit = np.where(linked.differences, minimum or SMALL, np.inf if minimum is None else minimum)
     small = tuple(
         # that a difference is empty tells of nobody
-        leak for leak in found.leaks if leak.low < limit[leak.cell] and (leak.high > 0 or not linked.differences[leak.cell])
+        leak
+        for leak in found.leaks
+        if leak.low < limit[leak.cell] and (leak.high > 0 or not linked.differences[leak.cell])
     )
     open_ = tuple(cell for cell in found.undecided if found.interval(cell)[0] < limit[cell])
     listed = watched[found.cells]

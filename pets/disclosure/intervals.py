@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from time import monotonic
 
 import numpy as np
@@ -61,6 +61,7 @@ def feasible_intervals(
     seconds: float | None = None,
     progress: Progress | None = None,
     highs: bool = True,
+    start: Intervals | None = None,
 ) -> Intervals:
     """Return what each unknown can be.
 
@@ -79,6 +80,8 @@ def feasible_intervals(
         Is called now and then.
     highs
         Whether upper ends are wanted too.
+    start
+        What an earlier, shorter search of the same system has found.
 
     Raises
     ------
@@ -90,9 +93,12 @@ def feasible_intervals(
     A. M. Gleixner, T. Berthold, B. Müller and S. Weltge, "Three enhancements for optimization-based bound
     tightening", J. Global Optimization 67 (2017), 731-757: solutions found on the way settle other ends.
     """
-    tight = system.propagate()
+    known = system if start is None else replace(system, lower=start.low, upper=start.high)
+    tight = known.propagate()
     open_ = tight.upper - tight.lower > tight.slack
     state = _State(tight, truth, enough, None if seconds is None else monotonic() + seconds, progress, highs)
+    if start is not None:
+        state.seen_low, state.seen_high = start.seen_low.copy(), start.seen_high.copy()
     state.settle_fixed(~open_)
     reduced = tight.restrict(open_, tight.lower)
     cells = np.flatnonzero(open_)

@@ -69,8 +69,10 @@ class MinimumFrequency:
         Whether empty cells are printed (``'publish'``), sensitive (``'suppress'``), or may be hidden to protect
         others (``'allow'``).
     width
-        Least width of the range in which a hidden value must remain, in units of the table. 2 means that at
-        least three counts stay possible.
+        Least width of the range in which a hidden count must remain. 2 means that at least three counts stay
+        possible.
+    safety
+        In a table of magnitudes, instead of `width`: protection level above and below, in per cent of the value.
 
     Raises
     ------
@@ -81,6 +83,7 @@ class MinimumFrequency:
     minimum: int = 5
     zeros: Zeros = "publish"
     width: float = 2.0
+    safety: float = 30.0
 
     def __post_init__(self) -> None:
         if isinstance(self.minimum, bool) or not isinstance(self.minimum, int) or not 2 <= self.minimum <= 10**9:
@@ -89,6 +92,7 @@ class MinimumFrequency:
             raise InvalidArgument("zeros", "must be 'publish', 'suppress' or 'allow'")
         if not 0 < self.width < float("inf"):
             raise InvalidArgument("width", "must be more than 0")
+        _percentage("safety", self.safety)
 
     @property
     def needs(self) -> int:
@@ -104,7 +108,9 @@ class MinimumFrequency:
         """Return the cells with too few contributors."""
         low, high = self.range
         sensitive = (cells.contributors >= low) & (cells.contributors <= high)
-        return _demand(sensitive, width=np.full(cells.cells, self.width))
+        if np.array_equal(cells.values, cells.records):
+            return _demand(sensitive, width=np.full(cells.cells, self.width))
+        return _around(sensitive, self.safety / 100.0 * cells.values)
 
 
 @dataclass(frozen=True, slots=True)

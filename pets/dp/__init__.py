@@ -10,7 +10,7 @@ from pets.dp.engines import NoiseEngine
 from pets.dp.gaussian import DiscreteGaussian
 from pets.dp.key_sets import KeyCounts, KeyRelease, ThresholdedCounts
 from pets.dp.laplace import DiscreteLaplace
-from pets.dp.marginals import ResidualPlanner, YearlyTotals, fit_nonnegative, total_of
+from pets.dp.marginals import LaplacePlanner, ResidualPlanner, YearlyTotals, fit_nonnegative, total_of
 from pets.dp.randomized_response import RandomizedResponse, Responses
 from pets.dp.selection import (
     AboveThreshold,
@@ -37,6 +37,7 @@ __all__ = [
     "ExponentialQuantiles",
     "KeyCounts",
     "KeyRelease",
+    "LaplacePlanner",
     "NoiseEngine",
     "PermuteAndFlip",
     "PrivateTuning",

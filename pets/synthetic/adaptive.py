@@ -14,7 +14,7 @@ from pets.synthetic.mst import MST
 from pets.synthetic.plan import Plan, signal_of
 from pets.synthetic.synthesizer import Synthesizer
 
-FEW, SOME = 2.0, 12.0
+FEW, SOME = 5.0, 15.0
 """Signal (rows over the root of the budget's scale) per column below which only single columns, only a tree, pays."""
 
 

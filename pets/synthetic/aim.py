@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from pets.synthetic.budget import Budget
@@ -15,9 +15,11 @@ from pets.synthetic.synthesizer import Synthesizer
 
 _SHARES = Shares(first=0.15, clocks=0.2, strata=0.25, choices=0.06, tables=0.34)
 _ALONE = Shares(first=0.15, clocks=0.0, strata=0.0, choices=0.1, tables=0.75)
+_FAINT = Shares(first=0.3, clocks=0.0, strata=0.0, choices=0.08, tables=0.62)
 _TUNING = Tuning()
-_REFERENCE = 9000.0
+_REFERENCE, _WEAK = 9000.0, 2000.0
 _GROWTH = 4.0
+_MANY = 40
 
 
 @dataclass(frozen=True, init=False)
@@ -46,16 +48,17 @@ class AIM(Synthesizer):
     def plan(self, encoding: Encoding, budget: Budget, rows: int) -> Plan:
         """Return first tables, and rounds in number about 2 per column at 9,000 units of signal to noise."""
         checked_workload(encoding, self.workload)
-        shares = _SHARES if encoding.survival else _ALONE
+        signal = signal_of(encoding, budget, rows)
+        shares = _SHARES if encoding.survival else _FAINT if signal < _WEAK else _ALONE
         if len(encoding.sizes) < 2:
             return make_plan(encoding, budget, shares, (), 1.0, rows)
-        signal = signal_of(encoding, budget, rows)
         rounds = max(2, round(2 * len(encoding.sizes) * math.sqrt(signal / _REFERENCE)))
         return make_plan(encoding, budget, shares, (rounds - rounds // 2, rounds // 2), _GROWTH, rows)
 
     def run(self, fitting: Fitting, plan: Plan) -> None:
         """Measure, and go through the rounds."""
-        measure_first(fitting, plan, _TUNING)
+        tuning = _TUNING if len(plan.rounds) <= _MANY else replace(_TUNING, at_once=4, iterations=40, cells=2**20)
+        measure_first(fitting, plan, tuning)
         if plan.levels:
-            run_rounds(fitting, plan, checked_workload(fitting.encoding, self.workload), _TUNING)
-        fitting.fit(_TUNING.last, _TUNING.entropy)
+            run_rounds(fitting, plan, checked_workload(fitting.encoding, self.workload), tuning)
+        fitting.fit(tuning.last, tuning.entropy)

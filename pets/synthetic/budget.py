@@ -19,6 +19,7 @@ from fractions import Fraction
 from functools import lru_cache
 
 from pets.dp.accounting import DiscreteGaussianLoss, ExponentialMechanismLoss, Loss, Repeated, ZCDPLoss, account
+from pets.dp.samplers import LARGEST_SCALE
 from pets.errors import InvalidArgument
 from pets.exact import Number, isqrt_up, positive
 from pets.guarantee import ApproxDP, ZeroConcentratedDP
@@ -26,6 +27,7 @@ from pets.guarantee.conversion import positive_delta, rho_for
 from pets.privacy_unit import PrivacyUnit
 
 _SEARCHES = 4
+_USUAL, _NEAR = Fraction(92, 100), 0.9985
 _DIGITS = 10**4
 
 
@@ -90,7 +92,16 @@ class Budget:
         total = sum((step.share * step.times for step in steps), Fraction(0))
         if total != 1:
             raise InvalidArgument("steps", "must have shares that sum to 1")
+        widest = Spending(1 / (2 * self.least_rho), unit).sigma2(Fraction(1, 10**6))
+        if widest > LARGEST_SCALE**2:
+            name = "rho" if self.rho is not None else "epsilon"
+            raise InvalidArgument(name, "makes noise of a scale above 2**40", "Spend more. Nothing was charged.")
         return Spending(_scale(self, tuple(steps), unit), unit)
+
+    @property
+    def least_rho(self) -> Fraction:
+        """The rho that the budget pays for in zero-concentrated DP."""
+        return self.rho if self.rho is not None else rho_for(self.epsilon or 0, self.delta or 0)
 
 
 @dataclass(frozen=True)
@@ -158,17 +169,21 @@ def _scale(budget: Budget, steps: tuple[Step, ...], unit: PrivacyUnit) -> Fracti
     if budget.rho is not None:
         return 1 / (2 * budget.rho)
     assert budget.epsilon is not None and budget.delta is not None  # noqa: S101, PT018 the budget has one or the other
-    valid = 1 / (2 * rho_for(budget.epsilon, budget.delta))
-    wanted, trial = float(budget.epsilon), valid
+    valid = 1 / (2 * budget.least_rho)
+    wanted, trial = float(budget.epsilon), valid * _USUAL
     for _ in range(_SEARCHES):
-        lost = float(account(Spending(trial, unit).losses(steps), delta=budget.delta).epsilon)
-        if lost <= wanted:
+        try:
+            certified = account(Spending(trial, unit).losses(steps), delta=budget.delta).epsilon
+        except InvalidArgument:  # noise too wide or too narrow for the numerics: the zCDP bound stands
+            break
+        lost = float(certified)
+        if certified <= budget.epsilon:
             valid = min(valid, trial)
-        if abs(lost / wanted - 1) < 5e-4 and lost <= wanted:
+        if _NEAR * wanted < lost <= wanted:
             break
         # Epsilon is about proportional to the root of 1/s, a little faster for large budgets; aim just inside.
         step = (lost / wanted) ** (2.0 if wanted < 2 else 1.6)
-        trial = min(valid, Fraction(round(float(trial) * step * 1.0002 * _DIGITS**3), _DIGITS**3))
+        trial = min(valid, Fraction(round(float(trial) * step * 1.0008 * _DIGITS**3), _DIGITS**3))
     return valid
 
 

@@ -24,6 +24,8 @@ from pets.synthetic.tables import GRID, count, misfit
 
 Codes = NDArray[np.int64]
 
+_LARGEST_SCORE = 2**50
+
 
 @dataclass(frozen=True, eq=False)
 class Noisy:
@@ -102,11 +104,14 @@ class Fitting:
         times GRID for each cell that a row changes.
         """
         candidates = sorted(weights)
-        scores = [
-            weights[axes] * (misfit(self.exact(axes), model[axes]) - round(GRID * penalty[axes])) for axes in candidates
-        ]
+        scores = [self._score(axes, weights[axes], penalty[axes], model[axes]) for axes in candidates]
         rate = self.spending.rate(share, GRID * max(weights.values()))
         return candidates[self.draws.choose(np.array(scores, dtype=np.int64), rate)]
+
+    def _score(self, axes: Axes, weight: int, penalty: float, model: Array) -> int:
+        """Return a score, clamped where no table comes; clamping cannot widen a difference. Confidential."""
+        score = weight * (misfit(self.exact(axes), model) - round(GRID * penalty))
+        return min(max(score, -_LARGEST_SCORE), _LARGEST_SCORE)
 
     def exact(self, axes: Axes) -> NDArray[np.int64]:
         """Return the exact table of groups. Confidential."""

@@ -15,7 +15,7 @@ from pets.synthetic.encoding import Encoding
 from pets.synthetic.engine.factors import Axes, aligned
 from pets.synthetic.fitting import Fitting
 from pets.synthetic.plan import Plan, Shares, checked_workload, clock_tables, make_plan, strata_tables
-from pets.synthetic.run import Tuning, closure, measure_first
+from pets.synthetic.run import Tuning, affordable, closure, measure_first
 from pets.synthetic.synthesizer import Synthesizer
 
 _SHARES = Shares(first=0.2, clocks=0.25, strata=0.2, choices=0.05, tables=0.3)
@@ -73,10 +73,18 @@ class MST(Synthesizer):
         penalty: dict[Axes, float] = {
             pair: math.sqrt(2 / math.pi) * plan.sigma(level.table) * table.size for pair, table in expected.items()
         }
-        chosen = []
+        chosen: list[Axes] = []
+        refused: set[Axes] = set()
         for _ in range(level.times):
-            open_pairs: dict[Axes, int] = {pair: weights[pair] for pair in expected if part[pair[0]] != part[pair[1]]}
-            pair = fitting.choose(open_pairs, penalty, level.choice, expected)
+            apart: dict[Axes, int] = {
+                pair: weights[pair] for pair in expected if part[pair[0]] != part[pair[1]] and pair not in refused
+            }
+            if not apart:
+                break
+            pair = fitting.choose(apart, penalty, level.choice, expected)
+            if not affordable(fitting, {pair: 1}, chosen, _TUNING.cells):
+                refused.add(pair)  # rules tie these columns to so many others that the model would be too large
+                continue
             chosen.append(pair)
             part = {i: part[pair[0]] if p == part[pair[1]] else p for i, p in part.items()}
         for pair in chosen:

@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import combinations
 
-from pets.guarantee.conversion import rho_for
 from pets.synthetic.budget import Budget, Spending, Step
 from pets.synthetic.encoding import Encoding
 from pets.synthetic.engine.factors import Axes
@@ -228,5 +227,5 @@ def _steps(
 
 def signal_of(encoding: Encoding, budget: Budget, rows: int) -> float:
     """Return rows over the noise of a table that had the whole budget, without asking the accountant."""
-    rho = budget.rho if budget.rho is not None else rho_for(budget.epsilon or 0, budget.delta or 0)
-    return rows / math.sqrt(Spending(1 / (2 * rho), encoding.domain.unit).sigma2(Fraction(1)))
+    spending = Spending(1 / (2 * budget.least_rho), encoding.domain.unit)
+    return rows / math.sqrt(spending.sigma2(Fraction(1)))

@@ -19,6 +19,7 @@ from pets.synthetic.plan import Level, Plan
 
 _HALF_NORMAL = math.sqrt(2 / math.pi)
 _REFERENCE, _POWER, _CLOCK = 9000.0, 0.3, 6.0
+_BEGIN = 0.05
 
 
 @dataclass(frozen=True)
@@ -150,31 +151,38 @@ def _round(
     known = fitting.simulated(list(weights), rows)
     taken: set[Axes] = set()
     for level in levels:
-        fitting_tables = {
-            axes: w for axes, w in _affordable(fitting, weights, spent, tuning).items() if axes not in taken
-        }
-        if not fitting_tables:
-            fitting_tables = _smallest(weights)
+        options = affordable(fitting, weights, [], tuning.cells * max(spent, _BEGIN))
+        options = {axes: weight for axes, weight in options.items() if axes not in taken} or options
+        if not options:  # nothing fits into the model: what is not spent is not lost
+            return
         sigma = plan.sigma(level.table)
-        penalty = {axes: _HALF_NORMAL * sigma * cells_of(fitting.sizes, [axes]) for axes in fitting_tables}
-        chosen = fitting.choose(fitting_tables, penalty, level.choice, known)
+        penalty = {axes: _HALF_NORMAL * sigma * cells_of(fitting.sizes, [axes]) for axes in options}
+        chosen = fitting.choose(options, penalty, level.choice, known)
         fitting.measure(chosen, level.table)
         taken.add(chosen)
 
 
-def _affordable(fitting: Fitting, weights: Mapping[Axes, int], spent: float, tuning: Tuning) -> dict[Axes, int]:
-    """Return the tables with which the junction tree, and not only its cliques, stays small enough."""
-    scopes = [table.axes for table in fitting.tables] + [zero.axes for zero in fitting.zeros]
+def affordable(fitting: Fitting, weights: Mapping[Axes, int], more: list[Axes], allowed: float) -> dict[Axes, int]:
+    """Return the tables with which the junction tree, and not only its cliques, stays small enough.
+
+    Parameters
+    ----------
+    fitting
+        What has been measured.
+    weights
+        Tables to choose among, with their weights.
+    more
+        Tables that will be measured besides.
+    allowed
+        Most cells; never fewer than the tree has by now.
+    """
+    scopes = [table.axes for table in fitting.tables] + [zero.axes for zero in fitting.zeros] + more
     inside = [set(scope) for scope in scopes]
-    allowed = tuning.cells * max(spent, 0.05)
+    sizes = fitting.sizes
+    allowed = max(allowed, cells_of(sizes, triangulate(sizes, frozenset(scopes))))
     return {
         axes: weight
         for axes, weight in weights.items()
         if any(set(axes) <= scope for scope in inside)
-        or cells_of(fitting.sizes, triangulate(fitting.sizes, frozenset([*scopes, axes]))) <= allowed
+        or cells_of(sizes, triangulate(sizes, frozenset([*scopes, axes]))) <= allowed
     }
-
-
-def _smallest(weights: Mapping[Axes, int]) -> dict[Axes, int]:
-    least = min(len(axes) for axes in weights)
-    return {axes: weight for axes, weight in weights.items() if len(axes) == least}

@@ -281,8 +281,8 @@ def controlled(seed: int, model: str) -> Iterator[None]:
             yield
         except _failures() as error:
             raise PairingRefused(
-                f"SDV's {model} failed on these rows ({type(error).__name__}). "
-                "A column that is constant or missing everywhere is the usual reason: leave it out of the domain."
+                f"SDV's {model} failed on these rows ({type(error).__name__}). Its own message is withheld, since it may "
+                "quote values: run it on made-up rows of this domain to see it, or take another model."
             ) from None
         finally:
             logging.disable(silent)

@@ -19,7 +19,7 @@ from pets.exact import Number, as_text
 from pets.guarantee import ApproxDP, ZeroConcentratedDP
 from pets.privacy_unit import PrivacyUnit
 from pets.synthetic.budget import Budget
-from pets.synthetic.coarsening import shrunk
+from pets.synthetic.coarsening import nonnegative, shrunk
 from pets.synthetic.draws import Draws
 from pets.synthetic.encoding import Encoding, Survival
 from pets.synthetic.fitting import Fitting
@@ -247,7 +247,7 @@ def _released(synthesizer: Synthesizer, fitting: Fitting, draws: Draws) -> Model
 
 
 def _refinements(fitting: Fitting) -> tuple[Refinement, ...]:
-    """Return the codes within each group in proportion to the noisy counts of the columns, shrunk."""
+    """Return the codes within each group in proportion to the noisy counts of the columns, made non-negative."""
     encoding = fitting.encoding
     events = {pair.time: encoding.names.index(pair.event) for pair in encoding.survival}
     found = []
@@ -255,9 +255,11 @@ def _refinements(fitting: Fitting) -> tuple[Refinement, ...]:
         event = events.get(column.name, -1)
         table = next(t for t in fitting.tables if not t.grouped and i in t.axes and (event < 0 or event in t.axes))
         values = np.moveaxis(table.values.astype(np.float64), table.axes.index(i), 0).reshape(column.size, -1)
-        cells = values.shape[1] if event < 0 else 1
         values = values.sum(axis=1, keepdims=True) if event < 0 else values
-        counts = shrunk(values, cells * float(table.sigma2), fitting.groupings[i])
+        # A curve of events is smooth, so noise on it is better averaged away; counts of categories may stand out.
+        counts = nonnegative(values, fitting.total)
+        if event >= 0:
+            counts = shrunk(values, float(table.sigma2), fitting.groupings[i])
         found.append(Refinement.of(fitting.groupings[i], event, counts))
     return tuple(found)
 

@@ -14,7 +14,7 @@ from pets.disclosure.protection import demands, hideable
 from pets.errors import InvalidArgument
 
 sys.path.insert(0, str(Path(__file__).parent))
-from small_tables import all_tables, cube_table  # noqa: E402
+from small_tables import all_tables, cube_table
 
 DATA = Path(__file__).parent / "data"
 ADDS_UP = {"zeros_known": False}

@@ -60,7 +60,10 @@ def registry(n, shape, seed=1):
     rng = np.random.default_rng(seed)
     weights = [rng.dirichlet(np.full(size, 2.0)) for size in shape]
     return pd.DataFrame(
-        {f"v{i}": [f"c{k}" for k in rng.choice(size, n, p=w)] for i, (size, w) in enumerate(zip(shape, weights, strict=True))}
+        {
+            f"v{i}": [f"c{k}" for k in rng.choice(size, n, p=w)]
+            for i, (size, w) in enumerate(zip(shape, weights, strict=True))
+        }
     )
 
 

@@ -66,6 +66,14 @@ def test_minimum_frequency():
     assert MinimumFrequency(5).range == (1, 4) and MinimumFrequency(5, "suppress").range == (0, 4)
 
 
+def test_minimum_frequency_of_magnitudes_protects_a_share_of_the_value():
+    assert levels(MinimumFrequency(3), cell(700.0, 300.0)) == (True, 300.0, 300.0, 0)
+    assert levels(MinimumFrequency(3, safety=10), cell(700.0, 300.0)) == (True, 100.0, 100.0, 0)
+    frame = pd.DataFrame({"a": list("xxy"), "h": ["p", "p", "q"]})
+    counted = sheet_of_rows(frame, "a", holding="h").table(MinimumFrequency(3))  # counts, whoever they belong to
+    assert counted.sliding_protection.tolist() == [2, 2, 2]
+
+
 def test_request():
     assert levels(Request(70, 10), cell(8, 2, requested=0.8)) == (True, 1.0, 1.0, 0)
     assert levels(Request(80, 10), cell(8, 2, requested=0.8))[0] is False
@@ -79,6 +87,7 @@ def test_request():
         lambda: MinimumFrequency(5.0),
         lambda: MinimumFrequency(5, "hide"),
         lambda: MinimumFrequency(5, width=0),
+        lambda: MinimumFrequency(5, safety=0),
         lambda: MinimumFrequency(5, width=float("nan")),
         lambda: Dominance(0, 80),
         lambda: Dominance(1, 100),

@@ -21,19 +21,22 @@ UNIT = PrivacyUnit()
 
 
 def by_google(spending: Spending, steps: tuple[Step, ...], delta: float) -> float:
-    """Epsilon by dp-accounting: Gaussians by their exact losses, choices by their worst pure loss at the same range."""
-    from dp_accounting.pld import common, privacy_loss_distribution as pld
+    """Epsilon by dp-accounting: tables by their exact losses, choices by the Gaussian of the same concentrated loss.
+
+    It has no exponential mechanism of bounded range. The stand-in loses about 2 % less for choices as wide as these.
+    """
+    from dp_accounting.pld import privacy_loss_distribution as pld
 
     total = None
     for step in steps:
         if step.kind == "table":
             sigma = math.sqrt(spending.sigma2(step.share))
             one = pld.from_discrete_gaussian_mechanism(sigma, value_discretization_interval=1e-4)
-        else:  # range e is (e/2, 0)-indistinguishable up to a factor: zCDP e^2/8, that of a Gaussian with sigma 2/e
+        else:  # range e costs e²/8, as does Gaussian noise of 2/e
             one = pld.from_gaussian_mechanism(2 / float(spending.range(step.share)), value_discretization_interval=1e-4)
         part = one.self_compose(step.times)
         total = part if total is None else total.compose(part)
-    assert total is not None and common is not None
+    assert total is not None
     return float(total.get_epsilon_for_delta(delta))
 
 
@@ -43,7 +46,7 @@ def test_the_noise_is_enough_and_less_than_by_zcdp(epsilon: object, delta: str):
     by_zcdp = 1 / (2 * rho_for(epsilon, delta))  # type: ignore[arg-type]
     assert Fraction(84, 100) < spending.scale / by_zcdp < Fraction(97, 100)
     theirs = by_google(spending, STEPS, float(delta))
-    assert 0.985 * float(epsilon) < theirs < 1.015 * float(epsilon)  # type: ignore[arg-type]
+    assert 0.97 * float(epsilon) < theirs < 1.003 * float(epsilon)  # type: ignore[arg-type]
 
 
 def test_rho_is_split_exactly():
@@ -68,7 +71,9 @@ def test_sensitivity_of_tables_and_scores_by_brute_force(unit: PrivacyUnit, l1: 
     base = random.integers(0, 3, (2, 20))
     public = random.random((3, 3)) * 5
     worst = moved = 0
-    for cells in random.integers(0, 9, (200, 2, rows)).tolist() + [[[a] * rows, [b] * rows] for a in range(9) for b in range(9)]:
+    for cells in random.integers(0, 9, (200, 2, rows)).tolist() + [
+        [[a] * rows, [b] * rows] for a in range(9) for b in range(9)
+    ]:
         parts = [np.array(np.unravel_index(cell, (3, 3))) for cell in cells]
         left = np.column_stack([base, parts[0]]) if unit.neighbours == "replace_one" else base
         tables = [count(codes, (3, 3), (0, 1)) for codes in (left, np.column_stack([base, parts[1]]))]

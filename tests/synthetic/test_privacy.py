@@ -21,8 +21,8 @@ from pets.privacy_unit import PrivacyUnit
 from pets.synthetic import AIM, MST, Adaptive, Independent, aim, budget, independent, mst
 from pets.synthetic.budget import Spending, Step
 from pets.synthetic.coarsening import Grouping
-from pets.synthetic.encoding import Encoding
 from pets.synthetic.draws import Draws
+from pets.synthetic.encoding import Encoding
 from pets.synthetic.fitting import Fitting
 from pets.synthetic.model_file import read
 from pets.synthetic.plan import Shares

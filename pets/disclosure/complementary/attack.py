@@ -39,9 +39,9 @@ class AttackLP:
         self.columns = columns
         self.place = np.full(problem.cells, -1)
         self.place[columns] = np.arange(len(columns))
-        part = csr_array(problem.matrix[:, columns])
-        self._rows = np.flatnonzero(np.diff(part.indptr))
-        part = csc_array(part[self._rows])
+        rows = csr_array(problem.matrix[:, columns])
+        self._rows = np.flatnonzero(np.diff(rows.indptr))
+        part = csc_array(rows[self._rows])
         zeros, level = np.zeros(len(columns)), np.zeros(len(self._rows))
         self._solver = quiet(presolve="off", solver="simplex", simplex_strategy=4)
         load(self._solver, part, zeros, (zeros, zeros), (level, level))

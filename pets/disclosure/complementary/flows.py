@@ -17,7 +17,7 @@ class FlowPool:
 
     def __init__(self, problem: Problem) -> None:
         self._problem = problem
-        self._index = np.full(problem.cells, -1)
+        self._index: Ints = np.full(problem.cells, -1)
         self._index[problem.targets] = np.arange(len(problem.targets))
         self._flows: list[tuple[Ints, Floats]] = []
         self._gone: list[int] = []  # how many cells of each flow are dropped
@@ -33,7 +33,8 @@ class FlowPool:
 
     def reach(self, target: int) -> tuple[float, float]:
         """Return how far a target is known to move up and down."""
-        return self._best[int(self._index[target])]
+        place = int(self._index[target])
+        return self._best[place]
 
     def met(self, target: int) -> bool:
         """Return whether a target is known to be protected."""

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from pets.disclosure.complementary.cuts import Cut
-from pets.disclosure.complementary.highs import Flags, Floats, load, quiet, solved
+from pets.disclosure.complementary.highs import Flags, Floats, Ints, load, quiet, solved
 from pets.disclosure.complementary.problem import Problem
 
 
@@ -87,7 +88,7 @@ class Master:
         keep = np.flatnonzero(self.high > 0.0)
         solver = quiet(
             mip_rel_gap=gap,
-            mip_abs_gap=0.999 * step if step else 1e-9 * max(1.0, abs(ceiling)),
+            mip_abs_gap=0.999 * step if step else 1e-9,
             time_limit=max(0.05, seconds),
         )
         place = np.full(problem.cells, -1)
@@ -107,14 +108,14 @@ class Master:
         return Candidate(float(info.mip_dual_bound), hidden)
 
 
-def _load_whole(solver: object, cost: Floats, low: Floats) -> None:
+def _load_whole(solver: Any, cost: Floats, low: Floats) -> None:
     from scipy.sparse import csc_array
 
     none = np.zeros(0)
     load(solver, csc_array((0, len(cost))), cost, (low, np.ones(len(cost))), (none, none), whole=True)
 
 
-def _add_rows(solver: object, cuts: list[Cut], place: np.ndarray[tuple[int], np.dtype[np.int64]]) -> None:
+def _add_rows(solver: Any, cuts: list[Cut], place: Ints) -> None:
     parts = []
     for cut in cuts:
         at = place[cut.cells]
@@ -124,4 +125,4 @@ def _add_rows(solver: object, cuts: list[Cut], place: np.ndarray[tuple[int], np.
     index = np.concatenate([at for at, _ in parts]).astype(np.int32)
     values = np.concatenate([value for _, value in parts]).astype(np.float64)
     least = np.array([cut.least for cut in cuts])
-    solver.addRows(len(cuts), least, np.full(len(cuts), np.inf), len(index), starts, index, values)  # type: ignore[attr-defined]
+    solver.addRows(len(cuts), least, np.full(len(cuts), np.inf), len(index), starts, index, values)

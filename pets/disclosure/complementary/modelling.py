@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -132,7 +133,8 @@ def parts(problem: Problem) -> Iterator[Ints]:
     if not inner.shape[0]:
         yield from (np.array([cell]) for cell in np.intersect1d(hide, problem.targets))
         return
-    _, labels = connected_components(block_array([[None, inner.T], [inner, None]]), directed=False)
+    both: Any = [[None, inner.T], [inner, None]]
+    _, labels = connected_components(block_array(both), directed=False)
     labels = labels[: len(hide)]
     target = np.isin(hide, problem.targets)
     for label in np.unique(labels[target]):
@@ -145,7 +147,8 @@ def restricted(problem: Problem, cells: Ints) -> Problem:
         return problem
     from scipy.sparse import csc_array, csr_array
 
-    matrix = csr_array(problem.matrix[:, cells])
-    matrix = csc_array(matrix[np.flatnonzero(np.diff(matrix.indptr))])
+    rows = csr_array(problem.matrix[:, cells])
+    matrix = csc_array(rows[np.flatnonzero(np.diff(rows.indptr))])
     names = ("cost", "must", "free", "down", "up", "low", "high", "slide")
-    return replace(problem, matrix=matrix, **{name: getattr(problem, name)[cells] for name in names})
+    parts_of: dict[str, Any] = {name: getattr(problem, name)[cells] for name in names}
+    return replace(problem, matrix=matrix, **parts_of)

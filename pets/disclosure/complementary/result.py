@@ -88,7 +88,7 @@ class Suppression:
         labels = zip(self.dimensions, self.codes, strict=True)
         columns: dict[str, object] = dict(labels) if self.codes else {"cell": np.arange(len(self.suppressed))}
         whole = bool((self.values[~self.suppressed] == np.rint(self.values[~self.suppressed])).all())
-        columns["value"] = pd.array(self.values, dtype="Float64" if not whole else "Int64")
+        columns["value"] = pd.Series(self.values).astype("Int64" if whole else "Float64")
         columns["status"] = np.where(self.suppressed, symbol, "")
         return pd.DataFrame(columns)
 

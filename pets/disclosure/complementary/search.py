@@ -19,6 +19,9 @@ from pets.disclosure.complementary.separation import Separator, unprotected
 
 Report = Callable[[str, float, float], None]
 
+FIRST_SECONDS, FIRST_GAP = 5.0, 0.02
+"""Time and gap for one integer program of the first pattern."""
+
 
 @dataclass(frozen=True, slots=True)
 class Clock:
@@ -91,6 +94,18 @@ class Search:
         step = self.problem.step
         rounded = np.ceil(bound / step - 1e-6) * step if step and np.isfinite(bound) else bound
         self.bound = min(max(self.bound, float(rounded)), self.cost)
+
+    def first(self) -> None:
+        """Build a pattern on the cheapest one without lonely cells: it protects most targets and is quickly found."""
+        lonely: Flags | None = None
+        while (relaxed := self.master.relax()) is not None and not self.clock.out():
+            if self.add(self._lonely.violated(relaxed.x)):
+                continue
+            self.raise_bound(relaxed.bound)
+            lonely = self.master.branch(np.inf, min(self.clock.left(), FIRST_SECONDS), FIRST_GAP).hidden
+            if lonely is None or not self.add(self._lonely.violated(lonely.astype(np.float64))):
+                break
+        self.try_weights(self.problem.cost, lonely)
 
     def try_weights(self, weights: Floats, start: Flags | None = None) -> None:
         """Build a pattern with some weights and keep it if it is the cheapest so far."""

@@ -17,14 +17,24 @@ FAST_GAP = 0.02
 FAST_CELLS = 3_000
 """Largest number of hideable cells for which the fast method looks at the relaxation, too."""
 
-FAST_SECONDS = 0.5
+FAST_SECONDS = 0.8
 """Time that the fast method spends on the relaxation for each thousand cells."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Solved:
-    """A pattern, a bound on the cost of the cheapest, whether the pattern is proven to be the cheapest, and, if there
-    is no pattern at all, the number of a cell that nothing protects.
+    """What came out for a part.
+
+    Attributes
+    ----------
+    hidden
+        The pattern, (n,).
+    bound
+        No pattern costs less.
+    proven
+        Whether this is the cheapest pattern.
+    impossible
+        A cell that nothing protects, if there is one; else -1.
     """
 
     hidden: Flags
@@ -57,7 +67,7 @@ def solve(
     """
     search = Search(problem, clock, report, whole=whole, owners=owners)
     report("first pattern", np.inf, 0.0)
-    search.try_weights(problem.cost)
+    search.first()
     if search.best is None:
         impossible = _hide_everything(search)
         if impossible >= 0:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
@@ -16,7 +16,7 @@ from pets.disclosure.complementary.highs import Flags
 from pets.disclosure.complementary.modelling import costs, parts, problem_of, restricted
 from pets.disclosure.complementary.problem import Problem
 from pets.disclosure.complementary.result import Suppression
-from pets.disclosure.complementary.search import Clock, Report, Search
+from pets.disclosure.complementary.search import Clock, Report
 from pets.disclosure.complementary.solving import Solved, solve
 from pets.disclosure.table import Table
 from pets.errors import InvalidArgument
@@ -123,7 +123,7 @@ def _solve_parts(
         inner = restricted(problem, cells)
         share = Clock.of(max(0.0, clock.left()) / (len(pieces) - number))
         spent = problem.price(hidden)
-        tell: Report = lambda stage, cost, low, s=spent, b=bound: report(stage, s + cost, b + low)  # type: ignore[misc] # noqa: E731
+        tell = partial(_onward, report, spent, bound)
         owners = _owners(table, who)[cells]
         found = solve(inner, share, gap, method, tell, whole=who.integral and table.integral, owners=owners)
         if found.impossible >= 0:
@@ -132,6 +132,11 @@ def _solve_parts(
         bound += found.bound
         proven = proven and found.proven
     return Solved(hidden, bound, proven)
+
+
+def _onward(report: Report, spent: float, sure: float, stage: str, cost: float, bound: float) -> None:
+    """Report a part's cost and bound on top of what the parts before it have."""
+    report(stage, spent + cost, sure + bound)
 
 
 def _owners(table: Table, who: Attacker) -> Flags:
@@ -173,6 +178,10 @@ def _number(name: str, value: float, least: float, most: float) -> float:
     return float(value)
 
 
+def _silent(stage: str, cost: float, bound: float) -> None:
+    """Take no note."""
+
+
 @contextmanager
 def _shown(progress: bool | Report) -> Iterator[Report]:
     """Turn ``progress=True`` into a bar that tells stage, cost and gap."""
@@ -180,7 +189,7 @@ def _shown(progress: bool | Report) -> Iterator[Report]:
         yield progress
         return
     if progress is not True:
-        yield lambda stage, cost, bound: None
+        yield _silent
         return
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 

@@ -2,7 +2,7 @@
 
 A check by column names, types and the content of every distinct cell. It finds what looks like an identifier; that it
 finds nothing is no proof, above all in free text and images. And Safe Harbor itself is not enough where cases are rare:
-diagnosis, age, sex and year of diagnosis can single out most children with cancer, and none of these is one of the 18
+diagnosis, age, sex and year of diagnosis can single out many children with cancer, and none of these is one of the 18
 identifiers. Measure that with :func:`~pets.disclosure.microdata.assess`.
 """
 
@@ -40,8 +40,8 @@ CAVEATS = (
         "(45 CFR 164.514(b)(2)(ii))."
     ),
     (
-        "It is not enough for rare diseases: diagnosis, age, sex and year can single out a child with cancer, and none of "
-        "them is one of the 18 identifiers. Measure it with assess()."
+        "It is not enough for rare diseases: diagnosis, age, sex and year can single out a child with cancer, and none "
+        "of them is one of the 18 identifiers. Measure it with assess()."
     ),
 )
 _MOSTLY = 0.95

@@ -36,7 +36,7 @@ class RoundingError(ErrorModel):
         law = next((law for law in self.laws if isinstance(law, RoundingLaw)), None)
         if law is None:
             return ("Every number is exact.",)
-        first = f"Every published count is a multiple of {law.base} and at most {law.reach} away from the truth"
+        first = f"Every published count is a multiple of {law.base} and at most {law.largest} away from the truth"
         if not law.unbiased:
             return (f"{first}; totals are the sums of their parts.",)
         chance = 100 * self.probability_false_zero(1)[self.laws.index(law)]
@@ -54,5 +54,5 @@ def _false_zero(law: object, count: int) -> float:
     if isinstance(law, NoNoise) or not isinstance(law, RoundingLaw) or count <= 0:
         return float(count <= 0)
     if not law.unbiased:
-        return float(count <= law.reach)
+        return float(count <= law.largest)
     return max(0.0, 1 - count / law.base)

@@ -17,6 +17,9 @@ from numpy.typing import NDArray
 from pets.disclosure.relations import Relations
 from pets.errors import InvalidArgument
 
+_DEPTH = 64
+"""Most levels of sums above the inner cells."""
+
 _WHOLE = 1e-6
 """How far from a whole number a solution of the linear program may be."""
 
@@ -72,8 +75,8 @@ class Answer:
     optimal: bool = False
 
 
-def solve(program: Program, time_limit: float, gap: float) -> Answer:
-    """Return a rounding of least cost, or the best one found within `time_limit` seconds.
+def solve(program: Program, time_limit: float, gap: float, start: NDArray[np.int64] | None = None) -> Answer:
+    """Return a rounding of least cost, or the best one found within `time_limit` seconds, `start` at the worst.
 
     The linear program comes first. Of tables with two ways its optimum is whole, hence the answer (their matrix is that
     of a network); only where it is not, an integer program follows.
@@ -86,7 +89,12 @@ def solve(program: Program, time_limit: float, gap: float) -> Answer:
     if answer.multiples is not None or answer.infeasible:
         return answer
     left = max(end - time.monotonic(), 0.01)
-    return _run(program, steps, {"time_limit": left, "mip_rel_gap": gap}, whole=True)
+    answer = _run(program, steps, {"time_limit": left, "mip_rel_gap": gap}, whole=True)
+    if start is None or (
+        answer.multiples is not None and cost_of(program, answer.multiples) <= cost_of(program, start)
+    ):
+        return answer
+    return Answer(start, bound=answer.bound)
 
 
 def _run(program: Program, steps: _Steps, options: dict[str, Any], *, whole: bool) -> Answer:
@@ -102,16 +110,46 @@ def _run(program: Program, steps: _Steps, options: dict[str, Any], *, whole: boo
         return Answer(None, infeasible=True)
     optimal = status == highspy.HighsModelStatus.kOptimal
     found = np.asarray(solver.getSolution().col_value)
+    bound = max(0.0, float(info.mip_dual_bound if whole else info.objective_function_value) + program.target.sum())
     if info.primal_solution_status != 2 or len(found) != len(steps.cells) or not (whole or optimal):
-        return Answer(None)
+        return Answer(None, bound=bound if whole else 0.0)
     counted = np.rint(found).astype(np.int64)
     multiples = program.floor.copy()
     np.add.at(multiples, steps.cells, steps.direction * counted)
     # What the solver's tolerances let through is no answer: additivity is checked in exact integers.
     if (not whole and np.abs(found - counted).max() > _WHOLE) or not _adds_up(program, multiples):
         return Answer(None)
-    bound = info.mip_dual_bound if whole else info.objective_function_value
-    return Answer(multiples, bound=float(bound) + float(program.target.sum()), optimal=optimal)
+    return Answer(multiples, bound=bound, optimal=optimal)
+
+
+def cumulative(program: Program) -> NDArray[np.int64] | None:
+    """Return a rounding that adds up for most tables, found at once: inner cells first, then the sums.
+
+    The running total of the inner cells is rounded, and each cell gets its increase, so that it goes to a neighbour and
+    totals of cells in sequence stay near. ``None`` if the relations are not all of the kind "this cell is that sum".
+    """
+    rows = program.relations
+    totals = np.zeros(len(program.floor), dtype=np.bool_)
+    lone = np.bincount(rows.rows, weights=rows.signs < 0, minlength=rows.count) == 1
+    totals[rows.indices[lone[rows.rows] & (rows.signs < 0)]] = True
+    inner = np.flatnonzero(~totals)
+    values = program.base * program.floor + program.rest
+    running = np.concatenate([[0], (2 * np.cumsum(values[inner]) + program.base) // (2 * program.base)])
+    found = np.zeros_like(program.floor)
+    found[inner] = np.diff(running)
+    if np.any(rows.constants):
+        return None
+    for _ in range(_DEPTH):
+        lacking = missing_multiples(found, rows, program.base)
+        if not lacking.any():
+            return found
+        known = ~totals
+        parts = known[rows.indices] | (rows.signs < 0)
+        ready = lone & (np.bincount(rows.rows, weights=~parts, minlength=rows.count) == 0)
+        entries = ready[rows.rows] & (rows.signs < 0)
+        found[rows.indices[entries]] -= lacking[rows.rows[entries]] * totals[rows.indices[entries]]
+        totals[rows.indices[entries]] = False
+    return None
 
 
 def cost_of(program: Program, multiples: NDArray[np.int64]) -> int:

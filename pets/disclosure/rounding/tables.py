@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pets.csprng import random_source
-from pets.disclosure.rounding.program import Answer, Program, cost_of, missing_multiples, solve
+from pets.disclosure.rounding.program import Answer, Program, cost_of, cumulative, missing_multiples, solve
 from pets.disclosure.rounding.result import Rounded
 from pets.disclosure.rounding.single import Ties, as_base, as_counts, round_nearest, round_randomly, uniform_below
 from pets.errors import InvalidArgument
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from pets.disclosure.table import Table
 
 Objective = Literal["nearest", "random"]
+
+_SHARE = 0.6
+"""Share of the time that is left for a program which may have no rounding at all."""
 
 
 def round_table(
@@ -122,14 +125,14 @@ def controlled_rounding(
     floor, rest = np.divmod(counts, step)
     program = Program(floor, rest, _targets(rest, step, objective, insecure_seed), table.relations, step)
     missing_multiples(floor, table.relations, step)
-    program, answer = _first_feasible(program, steps, time_limit, gap)
-    if answer.multiples is None:
-        raise InvalidArgument("time_limit", "is too short to find a rounding that adds up", "Give more seconds.")
-    values = step * answer.multiples
+    answer = _first_feasible(program, steps, time_limit, gap)
+    multiples = floor if answer.multiples is None else answer.multiples
+    values = step * multiples
+    furthest = int(np.abs(values - counts).max(initial=0))
     return Rounded(
-        values, step, "controlled", table.relations, steps=1 + program.further,
+        values, step, "controlled", table.relations, steps=1 + furthest // step,
         dimensions=table.dimensions, codes=table.codes, distance=int(np.abs(values - counts).sum()),
-        cost=cost_of(program, answer.multiples), bound=answer.bound, optimal=answer.optimal,
+        cost=cost_of(program, multiples), bound=answer.bound, optimal=answer.optimal,
     )  # fmt: skip
 
 
@@ -139,23 +142,26 @@ def _targets(rest: NDArray[np.int64], base: int, objective: Objective, seed: int
     return np.where(uniform_below(base, rest.shape, random_source(seed)) < rest, base, 0)
 
 
-def _first_feasible(program: Program, steps: int | None, time_limit: float, gap: float) -> tuple[Program, Answer]:
-    """Return the narrowest program that has a rounding, and the rounding."""
+def _first_feasible(program: Program, steps: int | None, time_limit: float, gap: float) -> Answer:
+    """Return a rounding in the narrowest program that has one, as far as the time tells."""
     end = time.monotonic() + time_limit
     # All zeros always add up when no constant stands in the way, so the widest program has a rounding.
     widest = int(program.floor.max(initial=0)) + 1 if steps is None else steps - 1
     answer = Answer(None)
     for further in sorted({0, min(1, widest), widest}):
         program = replace(program, further=further)
-        answer = solve(program, max(end - time.monotonic(), min(5.0, time_limit)), gap)
+        left = max(end - time.monotonic(), min(1.0, time_limit))
+        last = further == widest
+        start = cumulative(program) if last and steps is None and further else None
+        answer = solve(program, left if last else _SHARE * left, gap, start)
         if answer.multiples is not None:
-            return program, answer
+            return answer
     if answer.infeasible:
         near = "next to" if steps == 1 else f"within {steps} steps of"
         raise InvalidArgument(
             "steps", f"allows no rounding: no multiples of {program.base} {near} the counts add up", "Allow one more."
         )
-    return program, answer
+    raise InvalidArgument("time_limit", "is too short to find a rounding that adds up", "Give more seconds.")
 
 
 def _check_limits(time_limit: float, gap: float, steps: int | None) -> None:

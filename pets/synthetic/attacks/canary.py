@@ -1,10 +1,11 @@
 r"""A canary audit of a whole fit: is the claimed loss what is really lost, on an input chosen to be the worst?
 
-Half of the rows are alike, the other half are alike and differ from the first in every column; the two neighbouring
-tables differ by one more row of the second kind, the canary. Every table that a fit measures then holds one cell that
-the canary moves by one and whose other contents are known. The optimal test adds these cells, each over the variance of
-its noise. A fit that measures with the claimed noise moves this sum, in units of its standard deviation, by the mu of
-its claim, less what it spends on choices and on rounding.
+Half of the rows are of one kind, half of another that differs in every column. The canary, the one row more of the
+neighbouring table, is of the one kind in some columns and of the other in the rest. So every table that a fit
+measures holds one cell that the canary moves by one and whose other contents are known: the optimal test adds these
+cells, each over the variance of its noise. And of the tables among which a fit may choose, the canary makes half look
+worse and half look better, so that the choice tells as much as it can. How much weight that gets is learnt on one
+half of the fits and used on the other.
 
 * ``mu_found`` with its interval: shift over standard deviation, over independent fits with and without the canary.
 * ``epsilon_found``: the epsilon that this mu means at the claimed delta; and ``epsilon_proven``, which assumes nothing
@@ -21,7 +22,7 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -135,17 +136,17 @@ def audit_fit(
             raise InvalidArgument(name, f"must be a whole number from {least} to 1,000,000")
     declared = Domain({f"column_{i}": ["a", "b"] for i in range(4)}) if domain is None else domain
     frames, canary = _neighbours(declared, rows)
-    sums: tuple[list[float], list[float]] = ([], [])
+    seen: tuple[list[Array], list[Array]] = ([], [])
     claim: Guarantee | None = None
     for i in range(fits):
-        for side, frame in zip(sums, frames, strict=True):
+        for side, frame in zip(seen, frames, strict=True):
             model = _fit(synthesizer, frame, declared)
             claim = model.guarantee
-            side.append(statistic(model, canary))
+            side.append(evidence(model, canary))
         if progress is not None:
             progress("fits with and without the canary", i + 1, fits)
     assert claim is not None  # noqa: S101 there is at least one fit
-    return judge(claim, np.array(sums[0]), np.array(sums[1]))
+    return judge(claim, *_weighed(np.array(seen[0]), np.array(seen[1])))
 
 
 def judge(claim: Guarantee, without: Array, with_: Array) -> CanaryAudit:
@@ -167,25 +168,79 @@ def judge(claim: Guarantee, without: Array, with_: Array) -> CanaryAudit:
     )  # fmt: skip
 
 
-def statistic(model: Any, canary: NDArray[np.int64]) -> float:
-    """Return the sum of the canary's cells over all noisy tables, each over the variance of its noise."""
+@dataclass(frozen=True, eq=False)
+class Canary:
+    """The input, as codes.
+
+    Attributes
+    ----------
+    kinds
+        The two kinds of rows, shape (2, columns).
+    numbers
+        How many rows of either there are.
+    codes
+        The canary.
+    """
+
+    kinds: Codes
+    numbers: tuple[int, int]
+    codes: NDArray[np.int64]
+
+    def company(self, axes: Sequence[int]) -> int:
+        """Return how many of the other rows agree with the canary in some columns."""
+        chosen = list(axes)
+        return sum(
+            number
+            for kind, number in zip(self.kinds, self.numbers, strict=True)
+            if (kind[chosen] == self.codes[chosen]).all()
+        )
+
+
+def evidence(model: Any, canary: Canary) -> Array:
+    """Return what a fitted model tells about the canary: from its tables' noise, and from which tables there are.
+
+    The first is the sum of the canary's cells, less what is known of them, over the variance of their noise. The second
+    is the number of tables of several columns in which it has company less the number of those where it has none.
+    """
     tables = getattr(model, "tables", None)
     if not tables:
         raise PairingRefused(
             "the audit reads the noisy tables of a fitted model, and this one has none. Use attack() for other models."
         )
-    total = 0.0
+    moved = chosen = 0.0
     for table in tables:
+        company = canary.company(table.axes)
         cell = tuple(
-            int(model.refinements[axis].grouping.group[canary[axis]]) if table.grouped else int(canary[axis])
+            int(model.refinements[axis].grouping.group[canary.codes[axis]])
+            if table.grouped
+            else int(canary.codes[axis])
             for axis in table.axes
         )
-        total += float(table.values[cell]) / float(table.sigma2)
-    return total
+        moved += (float(table.values[cell]) - company) / float(table.sigma2)
+        if len(table.axes) > 1:
+            chosen += 1.0 if company else -1.0
+    return np.array([moved, chosen])
 
 
-def _neighbours(domain: Domain, rows: int) -> tuple[tuple[Any, Any], NDArray[np.int64]]:
-    """Return the two tables and the codes of the canary."""
+def _weighed(without: Array, with_: Array) -> tuple[Array, Array]:
+    """Return one number for each fit: the best linear test learnt on one half of the fits, used on the other."""
+    found: list[list[Array]] = [[], []]
+    half = [np.array_split(side, 2) for side in (without, with_)]
+    for use, learn in ((0, 1), (1, 0)):
+        a, b = half[0][learn], half[1][learn]
+        scatter = (np.cov(a.T) + np.cov(b.T)) / 2
+        varies = np.diag(scatter) > 0
+        weights = np.zeros(a.shape[1])
+        weights[varies] = np.linalg.solve(scatter[np.ix_(varies, varies)], (b.mean(axis=0) - a.mean(axis=0))[varies])
+        # In units of its own scatter, so that the two halves can be put together.
+        scale = math.sqrt(float(weights @ scatter @ weights)) or 1.0
+        for side, kept in zip(half, found, strict=True):
+            kept.append((side[use] - a.mean(axis=0)) @ weights / scale)
+    return np.concatenate(found[0]), np.concatenate(found[1])
+
+
+def _neighbours(domain: Domain, rows: int) -> tuple[tuple[Any, Any], Canary]:
+    """Return the two tables, and the canary in codes."""
     if domain.unit.id is not None or domain.unit.neighbours != "add_remove":
         raise InvalidArgument(
             "domain.unit", "must be each row, added or removed", "Audit domain.with_unit(PrivacyUnit())."
@@ -195,11 +250,19 @@ def _neighbours(domain: Domain, rows: int) -> tuple[tuple[Any, Any], NDArray[np.
     last = np.array([len(column.attribute.labels) - 1 for column in encoding.columns], dtype=np.int64)
     if (first == last).any():
         raise InvalidArgument("domain", "has a column with one label only", "Leave it out: it holds nothing to lose.")
-    codes: Codes = np.stack([first] * (rows - rows // 2) + [last] * (rows // 2 + 1), axis=1)
+    numbers = (rows - rows // 2, rows // 2)
+    canary = np.where(np.arange(len(first)) < _turned(len(first)), first, last)
+    codes: Codes = np.stack([first] * numbers[0] + [last] * numbers[1] + [canary], axis=1)
     if not allowed(encoding.zeros, codes).all():
-        raise InvalidArgument("domain.impossible", "forbids the first or the last labels of all columns together")
+        raise InvalidArgument("domain.impossible", "forbids a row of first and last labels", "Leave the rules out.")
     frame = encoding.decode(codes, secure_random())
-    return (frame.iloc[:-1], frame), last
+    return (frame.iloc[:-1], frame), Canary(np.stack([first, last]), numbers, canary)
+
+
+def _turned(columns: int) -> int:
+    """Return how many columns of the canary are of the first kind, so that about half of the pairs have company."""
+    crossing = [abs(s * (columns - s) - columns * (columns - 1) / 4) for s in range(columns // 2 + 1)]
+    return int(np.argmin(crossing))
 
 
 def _fit(synthesizer: Fits, frame: Any, domain: Domain) -> Any:

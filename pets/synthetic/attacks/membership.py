@@ -34,11 +34,11 @@ _FALSE = 0.01
 def statistics(shadows: Shadows, source: RandomSource) -> Array:
     """Return how well each row fits the artificial rows of each fit, shape (fits, rows, statistics).
 
-    Three statistics: the mean logarithm of how often the row's pairs of values occur, that of its triples, and that of
-    its values in larger random sets of columns and in all of them.
+    Four statistics: the mean logarithm of how often the row's pairs of values occur, that of its triples, that of its
+    values in larger random sets of columns, and the logarithm of how often the whole row occurs.
     """
     columns = len(shadows.sizes)
-    families = [_sets(columns, 2, source), _sets(columns, 3, source), _large_sets(columns, source)]
+    families = [_sets(columns, 2, source), _sets(columns, 3, source), _large_sets(columns, source), [_all(columns)]]
     families = [sets for sets in families if sets]
     found = np.empty((len(shadows.samples), shadows.codes.shape[1], len(families)))
     for i, sample in enumerate(shadows.samples):
@@ -125,8 +125,12 @@ def _sets(columns: int, size: int, source: RandomSource) -> list[tuple[int, ...]
     return [every[i] for i in order]
 
 
+def _all(columns: int) -> tuple[int, ...]:
+    return tuple(range(columns))
+
+
 def _large_sets(columns: int, source: RandomSource) -> list[tuple[int, ...]]:
-    found = [tuple(range(columns))]
+    found = []
     for i in range(_SUBSETS if columns > 4 else 0):
         size = 4 + i % (columns - 4)
         found.append(tuple(sorted(np.argsort(source.words(columns, np.uint64))[:size].tolist())))

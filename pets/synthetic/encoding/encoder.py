@@ -15,7 +15,7 @@ from pets.domain import Categorical, Domain, Integer, Numeric
 from pets.errors import InvalidArgument
 from pets.synthetic.encoding.columns import DEFAULT_BINS, CodedColumn, Codes, labelled, written
 from pets.synthetic.encoding.reading import bounded, read_codes
-from pets.synthetic.encoding.rules import allowed, structural_zeros
+from pets.synthetic.encoding.rules import MOST_CELLS, allowed, structural_zeros
 from pets.synthetic.encoding.survival import Survival, checked_survival
 from pets.synthetic.engine.factors import Factor
 from pets.synthetic.engine.graphical_model import GraphicalModel
@@ -53,7 +53,13 @@ class Encoding:
         if not len(domain):
             raise InvalidArgument("domain", "has no attributes", "Declare the columns to be synthesized.")
         found = cls(domain, checked_survival(survival, domain))
-        if found.zeros and GraphicalModel(found.sizes, found.zeros).log_total == -np.inf:
+        model = GraphicalModel(found.sizes, found.zeros)
+        if model.tree.cells > MOST_CELLS:
+            raise InvalidArgument(
+                "domain.impossible", "ties so many columns together that their table would be too large",
+                "Leave out a rule, or declare coarser labels.",
+            )  # fmt: skip
+        if model.log_total == -np.inf:
             raise InvalidArgument(
                 "domain.impossible",
                 "leaves no possible row, all rules together",

@@ -84,7 +84,7 @@ def shape_of(sizes: Sequence[int], axes: Axes) -> tuple[int, ...]:
 
 
 def summed(table: Array, positions: Sequence[int]) -> Array:
-    """Return the sum over the axes at `positions`: one at a time, longest first, which keeps numpy's inner loops long."""
+    """Return the sum over the axes at `positions`: one at a time, longest first, which suits numpy's inner loops."""
     left = sorted(positions, key=lambda i: table.shape[i])
     while left:
         at = left.pop()

@@ -20,6 +20,9 @@ Array = NDArray[np.float64]
 
 _STEPS = 40
 _ENOUGH = 1e-8
+_SINGULAR = 1e12
+_LINEAR = "covariates depend on each other linearly"
+_SEPARATED = "the partial likelihood has no finite maximum: a covariate separates the events"
 _FAR = 15.0
 """A log hazard ratio beyond this (per standard deviation) is a sign that the maximum lies at infinity."""
 
@@ -117,7 +120,9 @@ def cox(features: Array, time: Array, event: NDArray[np.bool_], names: Sequence[
     risk = _Risk.of(scaled, time, event)
     value, gradient, information = risk.likelihood(beta)
     for _ in range(_STEPS):
-        step = _solve(information, gradient)
+        if np.linalg.cond(information) > _SINGULAR:
+            raise NotComputableError(_LINEAR if not beta.any() else _SEPARATED)
+        step = np.linalg.solve(information, gradient)
         for _ in range(_STEPS):
             moved = risk.likelihood(beta + step)
             if moved[0] >= value - 1e-9 * abs(value):
@@ -126,7 +131,7 @@ def cox(features: Array, time: Array, event: NDArray[np.bool_], names: Sequence[
         beta, gain = beta + step, moved[0] - value
         value, gradient, information = moved
         if np.abs(beta).max() > _FAR:
-            raise NotComputableError("the partial likelihood has no finite maximum: a covariate separates the events")
+            raise NotComputableError(_SEPARATED)
         if gain < _ENOUGH and np.abs(step).max() < 1e-6:
             break
     stderr = np.sqrt(np.diag(np.linalg.pinv(information, hermitian=True)))
@@ -175,9 +180,3 @@ class _Risk:
         dying = np.cumsum(np.where(self.event[:, None], values, 0.0), axis=0)
         before = np.where(self.first[:, None] > 0, dying[self.first - 1], 0.0)
         return np.asarray(all_of[self.last] - self.part[:, None] * (dying[self.last] - before))
-
-
-def _solve(information: Array, gradient: Array) -> Array:
-    if np.linalg.cond(information) > 1e12:
-        raise NotComputableError("covariates depend on each other linearly")
-    return np.asarray(np.linalg.solve(information, gradient))

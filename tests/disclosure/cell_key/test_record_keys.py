@@ -46,6 +46,8 @@ def test_keys_are_uniform():
     pairs = np.bincount((keys[1:] + keys[:-1]) % 256, minlength=256)
     assert chisquare(pairs).pvalue > 1e-4
     assert CellKeySecret(SECRET).project("atlas", keys=2).of(range(100)).max() == 1
+    wide = CellKeySecret(SECRET).project("atlas", keys=2**16).of(range(50_000))
+    assert chisquare(np.bincount(wide // 256, minlength=256)).pvalue > 1e-4
 
 
 def test_spellings_of_a_number_are_one_patient():

@@ -14,6 +14,7 @@ from pets.disclosure.grids import grid_table, margin_relations, with_margins
 from pets.disclosure.jj import read_jj
 from pets.disclosure.relations import Relations
 from pets.disclosure.rounding import controlled_rounding, round_table
+from pets.disclosure.rounding.program import Answer, Program, _steps, cumulative
 from pets.disclosure.table import Table
 from pets.errors import InvalidArgument
 
@@ -194,3 +195,61 @@ def test_cell_by_cell_rounding_of_a_table_says_what_breaks():
     assert near.distance == int(np.abs(near.values - table.values).sum())
     with pytest.raises(InvalidArgument):
         round_table(table, 5, "controlled")
+
+
+def test_zeros_stay_even_where_moving_them_would_be_nearer():
+    counts = np.array([[[1, 0], [0, 1]], [[0, 1], [1, 0]]])  # 18 would do if an empty cell might be shown as 2
+    rounded = controlled_rounding(cube(counts), 2)
+    check(cube(counts), rounded)
+    assert rounded.steps == 2 and rounded.distance == cheapest(counts, 2, 2) == 20
+
+
+@pytest.mark.parametrize("further", [0, 1, 3])
+@pytest.mark.parametrize("base", [2, 5])
+def test_the_cost_of_steps_is_the_distance(base, further):
+    """Of all ways to reach a multiple by steps, the cheapest costs what the distance says; none leads below 0."""
+    counts = np.arange(4 * base)
+    floor, rest = np.divmod(counts, base)
+    for target in (rest, np.where(rest > 0, base, 0), np.zeros_like(rest)):
+        relations = Relations([0, len(counts)], np.arange(len(counts)), np.ones(len(counts)), [float(counts.sum())])
+        variables = _steps(Program(floor, rest, target, relations, base, further))
+        for cell in range(len(counts)):
+            own = np.flatnonzero(variables.cells == cell)
+            reached: dict[int, float] = {}
+            for taken in product(*(range(variables.most[i] + 1) for i in own)):
+                place = int(floor[cell] + sum(n * variables.direction[i] for n, i in zip(taken, own, strict=True)))
+                price = sum(n * variables.cost[i] for n, i in zip(taken, own, strict=True))
+                reached[place] = min(price, reached.get(place, np.inf))
+            low, high = floor[cell] - further, floor[cell] + (rest[cell] > 0) + further
+            expected = {m for m in range(low, high + 1) if m >= 0} if counts[cell] else {0}
+            assert set(reached) == expected
+            for multiple, price in reached.items():
+                distance = abs(base * (multiple - floor[cell]) - target[cell])
+                assert price == distance - target[cell]
+
+
+def test_a_rounding_that_adds_up_is_there_at_once():
+    for name in REGISTRY:
+        table = read_jj(DATA / f"{name}.jj")
+        floor, rest = np.divmod(table.values.astype(np.int64), 5)
+        program = Program(floor, rest, rest, table.relations, 5)
+        found = cumulative(program)
+        assert (table.relations.residuals(5.0 * found) == 0).all() and (found >= 0).all()
+        assert (found[table.values == 0] == 0).all()
+        assert abs(5 * found[0] - table.values[0]) < 5  # the total of everything goes to a neighbour
+    other = Relations.from_rows([([0, 1, 2], [1, -1, -1], 0.0)])  # names no single sum
+    assert cumulative(Program(np.array([1, 0, 0]), np.array([2, 3, 4]), np.array([2, 3, 4]), other, 5)) is None
+    fixed = Relations.from_rows([([0, 1], [1, 1], 10.0)])
+    assert cumulative(Program(np.array([1, 0]), np.array([2, 3]), np.array([2, 3]), fixed, 5)) is None
+
+
+def test_when_the_solver_has_no_time_the_first_one_is_given(monkeypatch):
+    table = cube(np.random.default_rng(0).integers(0, 9, (4, 3, 2)))
+    monkeypatch.setattr("pets.disclosure.rounding.program._run", lambda *_, **__: Answer(None))
+    rounded = controlled_rounding(table, 5, time_limit=0.1)
+    check(table, rounded)
+    assert not rounded.optimal and rounded.bound == 0
+    assert rounded.steps == 1 + np.abs(rounded.values - table.values).max() // 5
+    with pytest.raises(InvalidArgument) as caught:
+        controlled_rounding(table, 5, steps=2, time_limit=0.1)
+    assert caught.value.argument == "time_limit"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import product
+from itertools import combinations, product
 from pathlib import Path
 
 import numpy as np
@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 
 from pets.disclosure.grids import grid_table, with_margins
 from pets.disclosure.jj import read_jj
+from pets.disclosure.relations import Relations
 from pets.disclosure.rounding import Rounded, controlled_rounding, round_table
-from pets.disclosure.rounding.learned import propagate
+from pets.disclosure.rounding.learned import learned_intervals, propagate
 
 DATA = Path(__file__).parents[1] / "data"
 
@@ -97,3 +98,14 @@ def test_what_is_published_holds_no_true_count():
     assert list(frame) == ["site", "reg", "value", "low", "high"]
     assert (frame["value"] % 5 == 0).all()
     assert "273 cells" in repr(rounded) and "multiple of 5" in rounded._repr_html_()
+
+
+def test_where_linear_programs_are_too_wide_the_ends_are_those_of_whole_numbers():
+    """Four counts of 0 or 1 of which no two are 1: one in all, while halves would make it two."""
+    pairs = list(combinations(range(4), 2))
+    rows = [([4 + i, a, b], [-1, 1, 1], 0.0) for i, (a, b) in enumerate(pairs)]
+    rows.append(([10, 0, 1, 2, 3], [-1, 1, 1, 1, 1], 0.0))
+    low, high = np.zeros(11, dtype=np.int64), np.array([1] * 10 + [4])
+    below, above = learned_intervals(low, high, Relations.from_rows(rows))
+    assert below.tolist() == [0] * 11 and above.tolist() == [1] * 11
+    assert propagate(low, high, Relations.from_rows(rows))[1][10] == 4

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -10,8 +12,8 @@ from scipy.stats import chisquare
 import pets
 from pets.disclosure.rounding import ControlledRounding, RandomRounding
 from pets.errors import InvalidArgument, PairingRefused
-from pets.noise import half_width
-from pets.noise_rounding import RoundingLaw
+from pets.noise import DiscreteLaplaceLaw, half_width
+from pets.noise_rounding import RoundingLaw, RoundingSumLaw, rounding_sum
 from pets.tally import Tally
 
 pytestmark = pytest.mark.filterwarnings("ignore::pets.errors.UnrecordedReleaseWarning")
@@ -62,6 +64,12 @@ def test_tables_of_one_query_agree_in_the_margins_they_share():
     assert np.array_equal(site, second.counts().sum(axis=0))
     assert np.array_equal(third.counts(), second.counts().sum(axis=1))
     assert total.counts() == site.sum()
+
+
+def test_a_margin_of_two_attributes_is_shared_whatever_their_order():
+    query = pets.Marginals([["site", "age", "sex"], ["sex", "site"]]).bind(DOMAIN)
+    whole, part = ControlledRounding(5, steps=2).release(query.tally(rows()), query).parts
+    assert np.array_equal(whole.counts().sum(axis=1).T, part.counts())
 
 
 def test_tables_whose_margins_differ_by_dropped_rows_are_rounded_apart():
@@ -151,6 +159,37 @@ def test_the_law_for_an_unknown_count_is_that_of_the_worst_count(base):
     assert sum(law.pmf(k) for k in range(-base, base + 1)) == pytest.approx(1)
     assert half_width(law, 0.999999) == base - 1
     assert half_width(RoundingLaw(base, 2 * base - 1, unbiased=False), 0.5) == 2 * base - 1
+
+
+@pytest.mark.parametrize("base", [2, 3, 4, 5, 10])
+@pytest.mark.parametrize("copies", [1, 2, 3, 8, 30])
+@pytest.mark.parametrize("level", [0.5, 0.9, 0.95, 0.99])
+def test_intervals_of_sums_cover_whatever_the_counts(base, copies, level):
+    """Against the exact law of a sum of errors of one remainder, by convolution."""
+    law = rounding_sum([(RoundingLaw(base, base - 1), 1, copies)])
+    width = half_width(law, level)
+    for rest in range(1, base):
+        mass = np.array([1.0])
+        for _ in range(copies):
+            mass = np.convolve(mass, [(base - rest) / base, *[0] * (base - 1), rest / base])
+        errors = np.arange(len(mass)) - copies * rest
+        assert mass[np.abs(errors) <= width].sum() >= level - 1e-12
+        assert mass @ errors**2 <= copies * law.variance + 1e-9
+    assert sum(law.pmf(k) for k in range(-copies * base, copies * base + 1)) == pytest.approx(1)
+
+
+def test_sums_of_sums_and_of_bounds():
+    one, bound = RoundingLaw(5, 4), RoundingLaw(5, 9, unbiased=False)
+    assert rounding_sum([(one, 1, 1)]) == one
+    assert rounding_sum([(one, -2, 3)]) == RoundingSumLaw(300, 24)
+    assert rounding_sum([(RoundingSumLaw(300, 24), 1, 2), (one, 0, 9)]) == RoundingSumLaw(600, 48)
+    assert rounding_sum([(one, 1, 1), (bound, 1, 2)]) == RoundingSumLaw(0, 22)
+    assert half_width(RoundingSumLaw(0, 22), 0.1) == 22
+    with pytest.raises(PairingRefused):
+        rounding_sum([(one, 1, 1), (DiscreteLaplaceLaw(Fraction(1)), 1, 1)])
+    for wrong in ((-1, 4), (1.0, 4), (True, 4), (1, None)):
+        with pytest.raises(InvalidArgument):
+            RoundingSumLaw(*wrong)
 
 
 @pytest.mark.parametrize("wrong", [(1, 0), (5, 4.0), (5, 9), ("5", 4), (5, 4, 1), (True, 4)])

@@ -1,4 +1,4 @@
-"""Codes and back: what is declared comes through, what is not declared is never learnt, what cannot be does not occur."""
+"""Codes and back: what is declared comes through, what is not is never learnt, what cannot be does not occur."""
 
 from __future__ import annotations
 

@@ -166,8 +166,9 @@ def test_consistent_tables_are_recovered_and_zeros_kept():
 def test_a_table_measured_twice_counts_by_its_precision():
     from pets.synthetic.engine.estimation import merged
 
-    tables = [Measurement((0,), np.array([10.0]), np.array([4.0])), Measurement((0,), np.array([20.0]), np.array([1.0]))]
+    tables = [
+        Measurement((0,), np.array([10.0]), np.array([4.0])),
+        Measurement((0,), np.array([20.0]), np.array([1.0])),
+    ]
     (one,) = merged(tables)
     assert one.values[0] == pytest.approx(18) and one.variance[0] == pytest.approx(0.8)
-
-

@@ -20,7 +20,11 @@ def chain(seed: int = 0) -> GraphicalModel:
 
 
 @settings(max_examples=80)
-@given(st.lists(st.floats(0, 1), min_size=1, max_size=8).filter(lambda w: sum(w) > 1e-6), st.integers(1, 200), st.integers(0, 99))
+@given(
+    st.lists(st.floats(0, 1), min_size=1, max_size=8).filter(lambda w: sum(w) > 1e-6),
+    st.integers(1, 200),
+    st.integers(0, 99),
+)
 def test_counts_are_the_expected_ones_rounded_up_or_down(weights: list[float], rows: int, seed: int):
     shares = np.array([weights]) / sum(weights)
     codes = systematic(np.array([weights]), np.zeros(rows, dtype=np.int64), random_source(seed))
@@ -55,8 +59,9 @@ def test_a_sample_has_the_models_margins_to_rounding_and_its_dependence():
 
 def test_rounding_is_much_closer_than_independent_draws():
     model, rows = chain(), 2000
-    errors = [np.abs(np.bincount(sample(model, rows, random_source(s))[0], minlength=3) - rows * model.marginal((0,))).max()
-              for s in range(20)]  # fmt: skip
+    expected = rows * model.marginal((0,))
+    counts = [np.bincount(sample(model, rows, random_source(seed))[0], minlength=3) for seed in range(20)]
+    errors = [np.abs(found - expected).max() for found in counts]
     assert max(errors) < 3 < np.sqrt(rows) / 4
 
 
