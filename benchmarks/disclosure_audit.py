@@ -131,7 +131,8 @@ def audits(quick: bool, peers: Path | None) -> None:
             exact = sum(leak.kind == "exact" for leak in found.leaks)
             narrow = len(found.leaks) - exact
             print(
-                f"{name:<26}{table.cells:>7}{hidden.sum():>8}  {who:<22}{exact:>6}{narrow:>8}{seconds:>9.2f}",
+                f"{name:<26}{table.cells:>7}{hidden.sum():>8}  {who:<22}{exact:>6}{narrow:>8}"
+                f"{(~found.settled).sum():>6}{seconds:>9.2f}",
                 flush=True,
             )
         peer = theirs(table, hidden, peers)
@@ -154,9 +155,8 @@ def people(number: int, sizes: tuple[int, ...]) -> pd.DataFrame:
 
 
 def rebuilt(quick: bool) -> None:
-    print(
-        f"\n{'records':>8}{'combinations':>14}  {'published':<26}{'proven':>8}{'one guess':>11}{'open':>6}{'seconds':>9}"
-    )
+    head = f"{'published':<26}{'proven':>8}{'one guess':>11}{'open':>6}{'seconds':>9}"
+    print(f"\n{'records':>8}{'combinations':>14}  {head}")
     for number, sizes, ways, below, goal in REBUILT[: 4 if quick else None]:
         frame = people(number, sizes)
         labels, tables, counts = tables_of(frame, list(frame.columns), ways, hide_below=below)

@@ -2,9 +2,9 @@
 
     nice python -m benchmarks.synthetic_attacks [--quick] [--peers FOLDER]
 
-CPU seconds; set OPENBLAS_NUM_THREADS=1 and OMP_NUM_THREADS=1. SDV runs if the extra is installed. FOLDER/anonymeter is an
-environment with anonymeter (`python -m venv FOLDER/anonymeter && FOLDER/anonymeter/bin/pip install anonymeter==1.1.0`),
-which is then given the same artificial rows.
+CPU seconds; set OPENBLAS_NUM_THREADS=1 and OMP_NUM_THREADS=1. SDV runs if the extra is installed. FOLDER/anonymeter is
+an environment with anonymeter 1.1.0 (python -m venv FOLDER/anonymeter; its pip install anonymeter==1.1.0), which is
+then given the same artificial rows.
 """
 
 from __future__ import annotations
@@ -20,7 +20,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 import pets
 from benchmarks.synthetic import nwtsco
@@ -44,7 +43,7 @@ class Copy:
         return self.frame
 
 
-def exact_models(frame: pd.DataFrame, domain: pets.Domain, survival: Any, quick: bool) -> dict[str, Any]:
+def exact_models(survival: Any, quick: bool) -> dict[str, Any]:
     made: dict[str, Any] = {"cart": CART(survival=survival)}
     if find_spec("sdv"):
         made["sdv copula"] = SDV("gaussian_copula", survival=survival)
@@ -52,9 +51,9 @@ def exact_models(frame: pd.DataFrame, domain: pets.Domain, survival: Any, quick:
     return made
 
 
-def fidelity(frame: pd.DataFrame, domain: pets.Domain, survival: Any, quick: bool) -> None:
+def fidelity(frame: Any, domain: pets.Domain, survival: Any, quick: bool) -> None:
     print("\n# models without a proof: mean of seeds\nmodel            KM     KM(UH)  Cox    CI     broken  CPU-s")
-    for name, synthesizer in exact_models(frame, domain, survival, quick).items():
+    for name, synthesizer in exact_models(survival, quick).items():
         found, start = [], time.process_time()
         for seed in range(1 if quick else 3):
             model = synthesizer.fit(frame, domain)
@@ -62,19 +61,23 @@ def fidelity(frame: pd.DataFrame, domain: pets.Domain, survival: Any, quick: boo
             rows = model.sample(len(frame))
             report = evaluate(frame, rows, domain, survival=survival, strata=["histol"], bootstrap=2, seed=seed)
             km = [s.value for s in report["Kaplan-Meier"] if "relaps" in s.target]
-            found.append([km[0], km[2], *(s.value for s in report["Cox"] if "relaps" in s.target), model.broken, seconds])
+            found.append(
+                [km[0], km[2], *(s.value for s in report["Cox"] if "relaps" in s.target), model.broken, seconds]
+            )
             start = time.process_time()
         print(f"{name:<15}", *(f"{value:<7.4g}" for value in np.nanmean(found, axis=0)), flush=True)
 
 
-def attacks(frame: pd.DataFrame, domain: pets.Domain, survival: Any, quick: bool) -> None:
+def attacks(frame: Any, domain: pets.Domain, survival: Any, quick: bool) -> None:
     tried = {"copy": Copy(), "cart": CART(survival=survival), "mst, epsilon 1": MST(epsilon=1, survival=survival)}
     if find_spec("sdv") and not quick:
         tried["sdv copula"] = SDV("gaussian_copula", survival=survival)
     for name, synthesizer in tried.items():
         start = time.process_time()
         report = attack(synthesizer, frame, domain, fits=4 if quick else 16)
-        print(f"\n# attacks on {name}: {time.process_time() - start:.1f} CPU-s, {report.fits} fits of {report.rows} rows")
+        print(
+            f"\n# attacks on {name}: {time.process_time() - start:.1f} CPU-s, {report.fits} fits of {report.rows} rows"
+        )
         for one in report.findings:
             if one.attack.startswith(SHOWN):
                 print(f"{one.attack:<30} {one.rows:<10} {one.value:7.3f} [{one.low:6.3f}, {one.high:6.3f}] "
@@ -89,7 +92,7 @@ def audits(quick: bool) -> None:
         print(f"{kind.__name__:<12} {time.process_time() - start:6.1f} CPU-s  {found}", flush=True)
 
 
-def peer(folder: Path, frame: pd.DataFrame, domain: pets.Domain, survival: Any, quick: bool) -> None:
+def peer(folder: Path, frame: Any, domain: pets.Domain, survival: Any, quick: bool) -> None:
     python = folder / "anonymeter" / "bin" / "python"
     if not python.exists():
         print(f"\nanonymeter: there is no {python}, left out")

@@ -29,8 +29,20 @@ class ErrorModel:
     hides: tuple[int, int] | None = None
     complementary: bool = False
 
-    def stderr(self) -> tuple[float, ...]:
-        """Return the standard error of one cell of each block, in the block's own unit."""
+    @property
+    def bound_only(self) -> bool:
+        """Whether the laws are bounds: the error depends on the table, and may be smaller than they say."""
+        return False
+
+    def stderr(self, count: int | None = None) -> tuple[float, ...]:
+        """Return the standard error of one cell of each block, in the block's own unit.
+
+        Parameters
+        ----------
+        count
+            True count of the cell, for errors that depend on it (rounding); of any count if left out.
+        """
+        del count
         pairs = zip(self.laws, self.query.blocks, strict=True)
         return tuple(law.variance**0.5 * float(block.unit) for law, block in pairs)
 

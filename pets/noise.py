@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Protocol, cast, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -260,6 +260,11 @@ def sum_of(*terms: tuple[NoiseLaw, int, int]) -> NoiseLaw:
     Sums of sums are flattened and equal terms counted once, so that pooling many sites or adding many cells stays
     cheap: every law here is symmetric, so the sign of a weight does not matter.
     """
+    for law, _, _ in terms:
+        # Laws that are bounds for any true value, and no symmetric ones, know how to be summed.
+        summed = getattr(law, "summed", None)
+        if summed is not None:
+            return cast("NoiseLaw", summed(terms))
     copies: Counter[tuple[NoiseLaw, int]] = Counter()
     for law, weight, count in terms:
         if weight == 0 or count <= 0 or law.variance == 0:
@@ -274,7 +279,16 @@ def sum_of(*terms: tuple[NoiseLaw, int, int]) -> NoiseLaw:
     return WeightedSumLaw(kept)
 
 
-_TYPES = ["none", "discrete_laplace", "discrete_gaussian", "polya_difference", "skellam", "sum"]
+_TYPES = [
+    "none",
+    "discrete_laplace",
+    "discrete_gaussian",
+    "polya_difference",
+    "skellam",
+    "rounding",
+    "rounding_sum",
+    "sum",
+]
 
 
 def law_from_dict(data: object) -> NoiseLaw:
@@ -295,6 +309,8 @@ def law_from_dict(data: object) -> NoiseLaw:
             return DiscreteLaplaceLaw(exact(data.get("scale"), "scale"))
         if kind == "discrete_gaussian":
             return DiscreteGaussianLaw(exact(data.get("sigma2"), "sigma2"))
+        if kind in ("rounding", "rounding_sum"):
+            return _rounding_law(data)
         if kind in ("polya_difference", "skellam"):
             return _share_law(data)
     if kind == "sum" and isinstance(data.get("terms"), list):
@@ -308,6 +324,14 @@ def _share_law(data: Mapping[str, Any]) -> NoiseLaw:
     if data["type"] == "skellam":
         return SkellamLaw(exact(data.get("sigma2"), "sigma2"))
     return PolyaDifferenceLaw(exact(data.get("scale"), "scale"), exact(data.get("shape"), "shape"))
+
+
+def _rounding_law(data: Mapping[str, Any]) -> NoiseLaw:
+    from pets.noise_rounding import RoundingLaw, RoundingSumLaw
+
+    if data["type"] == "rounding_sum":
+        return RoundingSumLaw(data.get("squares"), data.get("largest"))  # type: ignore[arg-type]
+    return RoundingLaw(data.get("base"), data.get("largest"), data.get("unbiased"))  # type: ignore[arg-type]
 
 
 def _term(data: object) -> tuple[NoiseLaw, int, int]:

@@ -1,4 +1,4 @@
-"""anonymeter on given rows. Run by its own interpreter: python -m benchmarks.peers.anonymeter_attacks FOLDER ATTACKS."""
+"""anonymeter on given rows, by its own interpreter: python -m benchmarks.peers.anonymeter_attacks FOLDER ATTACKS."""
 
 from __future__ import annotations
 
@@ -22,7 +22,9 @@ if __name__ == "__main__":
         "singling out": lambda: SinglingOutEvaluator(**common, n_cols=4),
         "linkability": lambda: LinkabilityEvaluator(**common, aux_cols=(columns[::2], columns[1::2])),
         "inference of relaps": lambda: InferenceEvaluator(
-            **common, aux_cols=[c for c in columns if c != "relaps"], secret="relaps"
+            **common,
+            aux_cols=[c for c in columns if c != "relaps"],
+            secret="relaps",  # noqa: S106 a column, no password
         ),
     }
     for name, make in tried.items():
@@ -32,4 +34,6 @@ if __name__ == "__main__":
         risk = evaluator.risk()
         seconds = time.process_time() - start
         low, high = risk.ci
-        print(json.dumps({"attack": name, "value": risk.value, "low": low, "high": high, "seconds": seconds}), flush=True)
+        print(
+            json.dumps({"attack": name, "value": risk.value, "low": low, "high": high, "seconds": seconds}), flush=True
+        )

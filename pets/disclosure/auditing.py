@@ -57,8 +57,7 @@ class Leak:
         """Proof of the range, checked in exact arithmetic; ``None`` if none was found that is short enough."""
         if self.kind == "shown":
             return None
-        reading = self._reading if self.insider < 0 else self._reading.knowing(self.insider)
-        system, cells, rows = reading.around(self.cell)
+        system, cells, rows = self._reading.around(self.cell)
         column = int(np.flatnonzero(cells == self.cell)[0])
         lengths = np.diff(self._reading.relations.indptr)[rows].astype(np.float64)
         found = certify(system, column, self.low, self.high, lengths)

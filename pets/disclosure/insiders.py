@@ -39,10 +39,11 @@ def with_insiders(found: Audit, reading: Reading, table: Table) -> Audit:
     sensitive = np.zeros(len(table.values), dtype=np.bool_)
     sensitive[found.cells[found.sensitive]] = True
     for owner in sole_contributors(table, reading.hidden):
-        for cell, value in _given_away(reading.knowing(int(owner)), int(owner), sensitive, table):
+        inside = reading.knowing(int(owner), float(table.values[owner]))
+        for cell, value in _given_away(inside, int(owner), sensitive, table):
             if cell not in exact:
                 exact.add(cell)
-                leaks.append(Leak(cell, reading.name(cell), value, value, "insider", int(owner), reading))
+                leaks.append(Leak(cell, reading.name(cell), value, value, "insider", int(owner), inside))
     return replace(found, leaks=tuple(leaks))
 
 

@@ -29,7 +29,7 @@ class Reading:
     Parameters
     ----------
     values
-        Shape (n,); those of hidden cells are never read.
+        Shape (n,); those of hidden cells are never read, and 0 where the true table was given.
     hidden
         Which cells are hidden.
     relations
@@ -62,12 +62,13 @@ class Reading:
         hidden = pattern_of(table, suppressed)
         lower, upper = attacker.bounds(table, hidden)
         whole = attacker.integral and table.integral
-        return cls(table.values, hidden, table.relations, lower, upper, whole, short_name(table))
+        printed = np.where(hidden, 0.0, table.values)
+        return cls(printed, hidden, table.relations, lower, upper, whole, short_name(table))
 
-    def knowing(self, cell: int) -> Reading:
+    def knowing(self, cell: int, value: float) -> Reading:
         """Return what somebody reads who knows the value of one hidden cell beforehand."""
         lower, upper = self.lower.copy(), self.upper.copy()
-        lower[cell] = upper[cell] = self.values[cell]
+        lower[cell] = upper[cell] = value
         return replace(self, lower=lower, upper=upper)
 
     @cached_property

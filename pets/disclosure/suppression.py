@@ -151,7 +151,7 @@ class SuppressCells:
         model = published(query.blocks, counts, query.domain, self.margins)
         table = model.sheet.table(MinimumFrequency(self.minimum, self.zeros))
         attacker = Attacker(zeros_known=self.zeros == "publish")
-        method = "fast" if self.complementary == "fast" else "optimal"
+        method: Literal["optimal", "fast"] = "fast" if self.complementary == "fast" else "optimal"
         try:
             pattern = suppress(table, attacker, time_limit=self.time_limit, method=method).suppressed
         except InvalidArgument:  # its text names the cell, which the rule forbids

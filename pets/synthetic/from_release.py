@@ -40,8 +40,8 @@ def from_release(release: Release, *, survival: Sequence[Survival] = (), rows: i
     Parameters
     ----------
     release
-        Of :class:`pets.Count` or :class:`pets.Marginals`, by :class:`pets.dp.DiscreteGaussian`, at the curator or at the
-        sites.
+        Of :class:`pets.Count` or :class:`pets.Marginals`, by :class:`pets.dp.DiscreteGaussian`, at the curator or at
+        the sites.
     survival
         Times to events among the columns, for those who evaluate the model; clocks that run after others need a fit to
         rows.
@@ -71,11 +71,11 @@ def from_release(release: Release, *, survival: Sequence[Survival] = (), rows: i
     ...                          mechanism=pets.dp.DiscreteGaussian(rho=1), ledger=ledger)
     ...     rows = pd.DataFrame({"sex": ["male"] * 200, "stage": ["II"] * 200})
     ...     model = from_release(plan.run({"FR": rows, "UK": rows}))
-    >>> model.sample(100, seed=1).stage.value_counts()["II"] > 90
+    >>> bool(model.sample(100, seed=1).stage.value_counts()["II"] > 90)
     True
     """
     promise = _promise(release)
-    tables = [_table(release, part) for part in release.parts]
+    tables = [_table(part) for part in release.parts]
     names = list(dict.fromkeys(name for columns, _, _ in tables for name in columns))
     if any(pair.after is not None for pair in survival):
         raise InvalidArgument("survival", "has a time that runs after another", "Declare each by itself.")
@@ -104,15 +104,15 @@ def _promise(release: Release) -> DPGuarantee:
     raise PairingRefused("the release has no guarantee of differential privacy. Use pets.dp.DiscreteGaussian.")
 
 
-def _table(release: Release, part: object) -> tuple[tuple[str, ...], np.ndarray, Fraction]:
-    """Return names of the axes, values and the variance of the noise of one released table."""
+def _table(part: object) -> tuple[tuple[str, ...], np.ndarray, Fraction]:
+    """Return names of the axes, values and the parameter of the noise of one released table."""
     if not isinstance(part, Measured) or not isinstance(part.law, _GAUSSIAN):
         raise PairingRefused("the error bounds of a model need Gaussian noise. Use pets.dp.DiscreteGaussian.")
     block = part.block
     if not block.axes:
         raise PairingRefused("a model needs tables of at least one column, not a total.")
     values = np.asarray(part.values[: block.cells], dtype=np.int64).reshape(block.shape)
-    return tuple(axis.name for axis in block.axes), values, Fraction(part.law.variance)
+    return tuple(axis.name for axis in block.axes), values, Fraction(part.law.sigma2)
 
 
 def _noisy(encoding: Encoding, names: tuple[str, ...], values: np.ndarray, variance: Fraction) -> Noisy:

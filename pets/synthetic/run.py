@@ -93,7 +93,14 @@ def margin(fitting: Fitting, axis: int) -> Array:
 
 
 def _kinds(fitting: Fitting, axis: int, column: CodedColumn) -> np.ndarray:
+    """Return which codes may share a group: alike to the rules, of one main group of nested codes, and not missing."""
     alike = kinds(fitting.encoding.zeros, axis, column.size)
+    if column.attribute.levels:
+        main = min((column.attribute.group(level) for level in column.attribute.levels), key=len)
+        nest = np.full(column.size, len(main))
+        for number, (_, members) in enumerate(main):
+            nest[list(members)] = number
+        alike = np.unique(alike * (len(main) + 1) + nest, return_inverse=True)[1].reshape(-1)
     if column.missing:
         alike[-1] = alike.max() + 1
     return alike

@@ -245,20 +245,36 @@ def understood(frame: pd.DataFrame, encoding: Encoding, names: Sequence[str]) ->
         if not column.ordered:
             places = {f"v{code}": code for code in range(column.size)}
             codes[i] = [places.get(value, -1) for value in frame[name]]
+    clocks = {pair.time: encoding.names.index(pair.event) for pair in encoding.survival}
     for i, (name, column) in enumerate(zip(names, encoding.columns, strict=True)):
         if column.ordered:
-            events = None if column.after is None else codes[encoding.names.index(column.after[1])]
-            codes[i] = _understood(frame[name].to_numpy(dtype=np.float64, na_value=np.nan), column, events)
+            earlier = None if column.after is None else codes[encoding.names.index(column.after[1])]
+            codes[i] = _understood(frame[name].to_numpy(dtype=np.float64, na_value=np.nan), column, earlier)
+            if earlier is not None and not column.missing:
+                _lend(codes[i], codes[clocks[column.name]])
     return codes
 
 
-def _understood(values: NDArray[np.float64], column: CodedColumn, events: Codes | None) -> Codes:
+def _understood(values: NDArray[np.float64], column: CodedColumn, earlier: Codes | None) -> Codes:
     known = len(column.attribute.labels)
     absent = column.size - 1 if column.missing else -1
     numbers = np.clip(np.rint(np.nan_to_num(values)), 0, known - 1).astype(np.int64)
-    if events is None:
+    if earlier is None:
         return np.where(np.isfinite(values), numbers, absent)
-    return np.where(events == 0, 0, np.where(np.isfinite(values), numbers + 1, absent))
+    return np.where(earlier == 0, 0, np.where(np.isfinite(values), numbers + 1, absent))
+
+
+def _lend(times: Codes, events: Codes) -> None:
+    """Give rows that lack the time after an earlier event that of another drawn row with the same own event.
+
+    SDV decides by itself whether there is such a time, and mostly gets it wrong: most rows have none. Left as they are,
+    these rows would be refused, and with them most of those to whom the earlier event happened.
+    """
+    for event in np.unique(events[times < 0]):
+        lacking = np.flatnonzero((times < 0) & (events == event))
+        lenders = np.flatnonzero((times > 0) & (events == event))
+        if len(lenders):
+            times[lacking] = times[lenders[np.arange(len(lacking)) % len(lenders)]]
 
 
 @contextmanager
@@ -281,7 +297,7 @@ def controlled(seed: int, model: str) -> Iterator[None]:
             yield
         except _failures() as error:
             raise PairingRefused(
-                f"SDV's {model} failed on these rows ({type(error).__name__}). Its own message is withheld, since it may "
+                f"SDV's {model} failed on these rows ({type(error).__name__}). Its own message is withheld, as it may "
                 "quote values: run it on made-up rows of this domain to see it, or take another model."
             ) from None
         finally:

@@ -166,3 +166,42 @@ def test_importing_it_is_light():
     assert (
         subprocess.run([sys.executable, "-c", heavy], capture_output=True, text=True, check=True).stdout.strip() == "[]"
     )
+
+
+@pytest.mark.parametrize("epsilon", ["1e-8", "1e-5", 500])
+@pytest.mark.parametrize("kind", [Independent, MST, AIM])
+def test_extreme_budgets_end_in_a_model_or_in_a_refusal_before_the_charge(kind: Any, epsilon: object, tmp_path: Path):
+    with pets.Ledger(tmp_path / "wide.sqlite", limit=pets.ApproxDP(1000, "1e-3")) as book:
+        try:
+            model = kind(epsilon=epsilon, delta="1e-7").fit(small_rows(60), small_domain(), book)
+        except InvalidArgument:
+            assert all(entry.kind != "charge" for entry in book.entries())
+        else:
+            assert len(model.sample(5, seed=1)) == 5
+
+
+def chained(columns: int, labels: int) -> pets.Domain:
+    """Each column has a rule with the next, and the last with the first."""
+    names = [f"v{i}" for i in range(columns)]
+    rules = [{a: 0, b: 1} for a, b in zip(names, names[1:] + names[:1], strict=True)]
+    return pets.Domain({name: list(range(labels)) for name in names}, impossible=rules)
+
+
+@pytest.mark.parametrize("kind", [MST, AIM])
+def test_a_ring_of_rules_is_kept_without_growing_the_model(kind: Any, ledger: pets.Ledger):
+    domain = chained(12, 8)
+    rows = pd.DataFrame({name: [i % 8 for i in range(400)] for name in domain.names})
+    model = kind(epsilon=2, delta="1e-6").fit(rows, domain, ledger)
+    made = model.sample(3000, seed=1)
+    assert model.graph.tree.cells < 2**20
+    for rule in domain.impossible:
+        (a, (x, *_)), (b, (y, *_)) = rule.items()
+        assert not ((made[a] == x) & (made[b] == y)).any()
+
+
+def test_rules_that_tie_everything_together_are_refused():
+    names = [f"v{i}" for i in range(8)]
+    rules = [{a: 0, b: 1} for i, a in enumerate(names) for b in names[:i]]
+    domain = pets.Domain({name: list(range(30)) for name in names}, impossible=rules)
+    with pytest.raises(InvalidArgument, match="ties so many columns"):
+        Encoding.of(domain)

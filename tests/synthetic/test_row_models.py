@@ -176,3 +176,38 @@ def test_events_are_drawn_before_their_times_and_earlier_clocks_first():
     names = [Encoding.of(DOMAIN, SURVIVAL).names[i] for i in visiting(Encoding.of(DOMAIN, SURVIVAL))]
     assert names[-4:] == ["relapse", "relapse_time", "dead", "death_time"]
     assert len(set(names)) == len(DOMAIN.names)
+
+
+class Careless:
+    """Draws any codes, undeclared ones too."""
+
+    def __init__(self, encoding, only=None):
+        self.encoding, self.only = encoding, only
+
+    def draw(self, rows, source):
+        sizes = np.array(self.encoding.sizes, dtype=np.uint64)[:, None]
+        codes = (source.words(rows * len(sizes)).reshape(len(sizes), rows) % sizes).astype(np.int64)
+        codes[0, ::5] = -1
+        if self.only is not None:
+            codes[: len(self.only)] = np.array(self.only)[:, None]
+        return codes
+
+    def check(self, rows):
+        pass
+
+
+def test_what_a_careless_model_draws_is_checked_by_the_rules():
+    encoding = Encoding.of(DOMAIN, SURVIVAL)
+    model = RowModel(encoding, pets.NoFormalGuarantee("a test"), {"type": "careless"}, Careless(encoding)).tried()
+    assert 0.5 < model.broken < 0.95
+    made = model.sample(1_000, seed=1)
+    assert len(made) == 1_000
+    assert_possible(made)
+
+
+def test_a_model_that_only_breaks_rules_gives_up_with_a_reason():
+    encoding = Encoding.of(DOMAIN, SURVIVAL)
+    stuck = Careless(encoding, only=(1, 3))  # a brain tumour of stage IV
+    model = RowModel(encoding, pets.NoFormalGuarantee("a test"), {"type": "careless"}, stuck)
+    with pytest.raises(PairingRefused, match="keep the rules"):
+        model.sample(10)

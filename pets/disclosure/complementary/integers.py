@@ -7,55 +7,99 @@ from collections.abc import Callable
 import numpy as np
 
 from pets.disclosure.complementary.cuts import Cut, covering
-from pets.disclosure.complementary.highs import Flags, Ints, load, quiet
+from pets.disclosure.complementary.highs import Flags, Floats, Ints, load, quiet
 from pets.disclosure.complementary.problem import Problem
+from pets.disclosure.complementary.separation import Movement
+
+ROUGH = 0.5
+"""Relative gap at which a solution that moves many cells at once is taken."""
+
+SWAYS = 6
 
 
-def whole_reach(problem: Problem, hidden: Flags, target: int, direction: int, most: float) -> float:
-    """Return how far `target` can move in whole numbers, looking no further than `most`; never too much."""
-    from highspy import HighsModelStatus
-    from scipy.sparse import csc_array, csr_array
+class WholeProgram:
+    """Differences of the hidden cells in whole numbers; objective and box of single cells change."""
 
-    at = np.flatnonzero(hidden)
-    part = csr_array(problem.matrix[:, at])
-    part = part[np.flatnonzero(np.diff(part.indptr))]
-    level, cost = np.zeros(part.shape[0]), np.zeros(len(at))
-    place = int(np.flatnonzero(at == target)[0])
-    cost[place] = -float(direction)
-    down, up = np.floor(problem.down[at]), np.floor(problem.up[at])
-    if direction > 0:
-        up[place] = min(up[place], np.ceil(most))
-    else:
-        down[place] = min(down[place], np.ceil(most))
-    solver = quiet(mip_rel_gap=0.0, mip_abs_gap=0.5)
-    load(solver, csc_array(part), cost, (-down, up), (level, level), whole=True)
-    solver.run()
-    if solver.getModelStatus() != HighsModelStatus.kOptimal:
-        return 0.0
-    return float(-np.ceil(solver.getInfo().objective_function_value - 1e-6))
+    def __init__(self, problem: Problem, hidden: Flags) -> None:
+        from scipy.sparse import csc_array, csr_array
+
+        self.columns = np.flatnonzero(hidden)
+        self.place = np.full(problem.cells, -1)
+        self.place[self.columns] = np.arange(len(self.columns))
+        part = csr_array(problem.matrix[:, self.columns])
+        part = part[np.flatnonzero(np.diff(part.indptr))]
+        self.down, self.up = np.floor(problem.down[self.columns]), np.floor(problem.up[self.columns])
+        level, cost = np.zeros(part.shape[0]), np.zeros(len(self.columns))
+        self._part = part
+        self._solver = quiet(mip_abs_gap=0.5)
+        load(self._solver, csc_array(part), cost, (-self.down, self.up), (level, level), whole=True)
+
+    def fits(self, flow: Floats) -> bool:
+        """Whether whole differences satisfy every relation and bound exactly."""
+        within = bool((flow >= -self.down).all() and (flow <= self.up).all())
+        return within and not (self._part @ flow).any()
+
+    def push(self, weights: Floats, most: Floats, gap: float) -> tuple[float, Floats | None]:
+        """Return a bound on ``weights @ z`` when weighted cells move by at most `most`, and the best z found."""
+        from highspy import HighsModelStatus
+
+        at = np.flatnonzero(weights).astype(np.int32)
+        solver = self._solver
+        solver.setOptionValue("mip_rel_gap", gap)
+        low, high = np.minimum(self.down[at], most[at]), np.minimum(self.up[at], most[at])
+        solver.changeColsBounds(len(at), at, -low, high)
+        solver.changeColsCost(len(at), at, -weights[at])
+        solver.run()
+        done = solver.getModelStatus() == HighsModelStatus.kOptimal
+        flow = np.rint(solver.getSolution().col_value) if done else None
+        bound = -float(solver.getInfo().mip_dual_bound) if done else 0.0
+        solver.changeColsBounds(len(at), at, -self.down[at], self.up[at])
+        solver.changeColsCost(len(at), at, np.zeros(len(at)))
+        return bound, flow
 
 
-def fails(problem: Problem, hidden: Flags, target: int) -> bool:
-    """Whether a pattern does not protect `target` against whoever knows that all cells are whole numbers."""
-    high, low, slide = problem.high[target], problem.low[target], problem.slide[target]
-    up = whole_reach(problem, hidden, target, 1, problem.need_up[target]) if problem.need_up[target] > 0 else 0.0
-    if up < high - 1e-7:
-        return True
-    down = whole_reach(problem, hidden, target, -1, problem.need_down[target]) if problem.need_down[target] > 0 else 0.0
-    return bool(down < low - 1e-7 or up + down < slide - 1e-7)
+def failing(problem: Problem, hidden: Flags, suspects: Ints, enough: int = 3) -> Ints:
+    """Return the first few of `suspects` that a pattern fails to protect in whole numbers; never too few by error.
+
+    A solution counts only for what it shows when rounded: cells that stay unproven are taken to fail.
+    """
+    if not len(suspects):
+        return suspects
+    program, known = WholeProgram(problem, hidden), Movement(problem, suspects, whole=True)
+    most = np.ceil(problem.need[program.columns])
+    for turn in range(SWAYS if len(suspects) > SWAYS else 0):
+        sign = np.where((np.arange(len(suspects)) >> (turn // 2)) & 1, 1.0, -1.0) * (1 if turn % 2 else -1)
+        _learn(program, known, np.where(known.met(), 0.0, sign), most, ROUGH)
+    found: list[int] = []
+    for k, cell in enumerate(suspects):
+        weights = np.zeros(len(suspects))
+        for direction, need in ((1.0, problem.need_up[cell]), (-1.0, problem.need_down[cell])):
+            if need > 0 and not known.met()[k]:
+                weights[k] = direction
+                _learn(program, known, weights, most, 0.0)
+        if not known.met()[k]:
+            found.append(int(cell))
+        if len(found) >= enough:
+            break
+    return np.array(found, dtype=np.int64)
 
 
-def failing(problem: Problem, hidden: Flags, suspects: Ints) -> Ints:
-    """Return those of `suspects` that a pattern fails to protect in whole numbers."""
-    return np.array([cell for cell in suspects if fails(problem, hidden, int(cell))], dtype=np.int64)
+def _learn(program: WholeProgram, known: Movement, weights: Floats, most: Floats, gap: float) -> None:
+    spread = np.zeros(len(program.columns))
+    spread[program.place[known.targets]] = weights
+    _, flow = program.push(spread, most, gap)
+    if flow is not None and program.fits(flow):
+        known.learn(program.place, flow, program.down, program.up)
 
 
-def widest(problem: Problem, hidden: Flags, target: int, stop: Callable[[], bool]) -> Cut:
+def widest(problem: Problem, hidden: Flags, target: int, stop: Callable[[], bool]) -> Cut | None:
     """Return the cut that a failing pattern gives: hide a cell outside the largest failing pattern that contains it.
 
     If a pattern fails then every part of it fails, too. The larger the pattern, the stronger the cut: cells are
-    taken in by halving until none is left that could be.
+    taken in by halving until none is left that could be. ``None`` if it is not proven that the pattern fails.
     """
+    if not _surely_fails(problem, hidden, target):
+        return None
     wide = hidden.copy()
     pending = [np.flatnonzero(problem.free & ~hidden)]
     while pending and not stop():
@@ -64,9 +108,30 @@ def widest(problem: Problem, hidden: Flags, target: int, stop: Callable[[], bool
             continue
         trial = wide.copy()
         trial[chunk] = True
-        if fails(problem, trial, target):
+        if _surely_fails(problem, trial, target):
             wide = trial
         elif len(chunk) > 1:
             half = len(chunk) // 2
             pending += [chunk[half:], chunk[:half]]
     return covering(problem, wide)
+
+
+def _surely_fails(problem: Problem, hidden: Flags, target: int) -> bool:
+    """Whether the bounds of integer programs prove that `target` is not protected."""
+    program = WholeProgram(problem, hidden)
+    most = np.ceil(problem.need[program.columns])
+    far = []
+    for direction, need in ((1.0, problem.need_up[target]), (-1.0, problem.need_down[target])):
+        weights = np.zeros(len(program.columns))
+        weights[program.place[target]] = direction
+        bound, flow = program.push(weights, most, 0.0) if need > 0 else (0.0, np.zeros(0))
+        if flow is None:
+            return False
+        far.append(np.floor(bound + 1e-6))
+    up, down = far
+    slack = 1e-7
+    return bool(
+        up < problem.high[target] - slack
+        or down < problem.low[target] - slack
+        or up + down < problem.slide[target] - slack
+    )

@@ -116,6 +116,8 @@ def _load_whole(solver: Any, cost: Floats, low: Floats) -> None:
 
 
 def _add_rows(solver: Any, cuts: list[Cut], place: Ints) -> None:
+    if not cuts:  # everything that may be hidden must be, or nothing is lonely
+        return
     parts = []
     for cut in cuts:
         at = place[cut.cells]

@@ -147,8 +147,8 @@ class Search:
         x = pattern.astype(np.float64)
         suspects = unprotected(self.problem, x, self.problem.targets, np.inf, never, whole=True)
         failed = failing(self.problem, pattern, suspects)
-        for cell in failed[:3]:
-            self.add([widest(self.problem, pattern, int(cell), self.clock.out)])
+        cuts = (widest(self.problem, pattern, int(cell), self.clock.out) for cell in failed)
+        self.add([cut for cut in cuts if cut is not None])
         return int(failed[0]) if len(failed) else -1
 
     def root(self, gap: float) -> Relaxed | None:
