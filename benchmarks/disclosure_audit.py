@@ -37,7 +37,7 @@ AUDITED = {
     "2-D 12x16, N 3,000": lambda: study("2-D 12x16, N 3,000"),
     "2-D 47x16, N 3,000": lambda: study("2-D 47x16, N 3,000"),
     "3-D 12x4x4, N 3,000": lambda: study("3-D 12x4x4, N 3,000"),
-    "2-D 60x80": lambda: two_way(60, 80, 110_000),
+    "2-D 60x80": lambda: two_way(60, 80, 84_000),
     "3-D 12x4x16, N 20,000": lambda: study("3-D 12x4x16, N 20,000"),
     "4-D 12x4x2x4, N 3,000": lambda: study("4-D 12x4x2x4, N 3,000"),
     "3-D 47x4x16, N 3,000": lambda: study("3-D 47x4x16, N 3,000"),

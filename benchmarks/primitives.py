@@ -1,6 +1,6 @@
 """What authenticating costs, primitive by primitive: CPU microseconds, the best of several runs.
 
-    python -m benchmarks.primitives
+python -m benchmarks.primitives
 """
 
 from __future__ import annotations

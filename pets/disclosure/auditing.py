@@ -240,7 +240,7 @@ def audit(
     >>> from pets.disclosure.build import table_of_counts
     >>> table = table_of_counts([("sex", ["f", "m"]), ("age", ["0-4", "5-9"])], [[9, 2], [7, 8]])
     >>> print(audit(table, table.primary).leaks[0].equation)
-    f x Total - f x 0-4 = 2
+    Total x 5-9 - m x 5-9 = 2
     """
     who = Attacker.of(attacker)
     reading = Reading.of(table, suppressed, who)

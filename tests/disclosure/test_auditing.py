@@ -203,3 +203,46 @@ def test_frame_dict_and_page_say_the_same(tmp_path):
     assert len(rows) == 55
     assert "20 sensitive values follow" in found._repr_html_()
     assert repr(found) == "Audit(55 hidden cells, 22 leaks, 0 undecided)"
+
+
+def test_a_time_limit_that_suffices_changes_nothing():
+    table = shipped("reg3d_site12_age4_reg4_n3000")
+    hidden = table.primary | (table.values % 7 == 5)
+    for attacker in (None, ADDS_UP, "classic"):
+        free, limited = audit(table, hidden, attacker), audit(table, hidden, attacker, time_limit=600.0)
+        assert np.allclose(free.low, limited.low) and np.allclose(free.high, limited.high)
+        assert [leak.cell for leak in free.leaks] == [leak.cell for leak in limited.leaks]
+        assert limited.settled.all() and not limited.undecided
+
+
+def test_no_time_at_all_is_never_called_safe():
+    table = shipped("reg2d_site12_reg16_n3000")
+    hidden = table.values > 0
+    found = audit(table, hidden, ADDS_UP, time_limit=0.0)
+    assert found.undecided and not found.safe and not found.leaks
+
+
+def test_magnitudes_are_audited_in_real_numbers():
+    values = np.array([[1.25, 7.5, 3.0], [8.0, 2.0, 6.1], [4.4, 5.5, 9.9]])
+    primary = np.zeros(16, dtype=bool)
+    primary[[5, 10]] = True
+    table = cube_table(
+        values, upper_room=np.inf, integral=False, primary=primary, frozen=None, primary_range=None,
+        sliding_protection=primary * 0.5,
+    )  # fmt: skip
+    naive = audit(table, primary)
+    assert {leak.name for leak in naive.leaks} == {"A1 x B1", "A2 x B2"}
+    assert naive.leaks[0].low == pytest.approx(1.25)
+    assert all(leak.certificate is not None for leak in naive.leaks)
+    hidden = primary.copy()
+    hidden[[6, 9]] = True  # a rectangle: what one gains the other loses
+    assert audit(table, hidden).safe
+    assert audit(table, hidden).interval(5) == pytest.approx((0.0, 8.75))
+
+
+def test_progress_is_told():
+    table = shipped("reg2d_site47_reg16_n3000")
+    told = []
+    audit(table, table.primary, ADDS_UP, lambda done, total: told.append((done, total)))
+    assert told and all(0 <= done <= total for done, total in told)
+    audit(table, table.primary, ADDS_UP, progress=True)

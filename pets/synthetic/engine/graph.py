@@ -57,14 +57,14 @@ def cells_of(sizes: Sequence[int], cliques: Iterable[Axes]) -> int:
     return sum(prod(sizes[axis] for axis in clique) for clique in cliques)
 
 
-def join(cliques: Sequence[Axes]) -> tuple[int, ...]:
+def join(sizes: Sequence[int], cliques: Sequence[Axes]) -> tuple[int, ...]:
     """Return the parent of each clique in a junction tree, -1 for its root; forests hang together by empty separators.
 
     A spanning tree of greatest separators has the running-intersection property (Jensen and Jensen 1994). The largest
-    clique is the root.
+    table is the root: rows are drawn from there, and a table at the root is met best (see the sampler).
     """
     sets = [set(clique) for clique in cliques]
-    root = max(range(len(cliques)), key=lambda i: len(cliques[i]))
+    root = max(range(len(cliques)), key=lambda i: cells_of(sizes, [cliques[i]]))
     parent = [-1] * len(cliques)
     best = {i: (len(sets[i] & sets[root]), root) for i in range(len(cliques)) if i != root}
     while best:

@@ -52,7 +52,7 @@ class JunctionTree:
     @cached_property
     def parents(self) -> tuple[int, ...]:
         """The parent of each clique, -1 for the root."""
-        return join(self.cliques)
+        return join(self.sizes, self.cliques)
 
     @cached_property
     def order(self) -> tuple[int, ...]:

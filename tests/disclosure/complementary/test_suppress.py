@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import cache
 from itertools import pairwise
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from pets.disclosure.attacker import Attacker
 from pets.disclosure.auditing import audit
 from pets.disclosure.complementary import cuts, flows, routing, separation, suppress
 from pets.disclosure.complementary.modelling import costs, parts, problem_of, sums
+from pets.disclosure.complementary.search import Clock, Search
 from pets.disclosure.jj import read_jj
 from pets.disclosure.relations import Relations
 from pets.disclosure.table import Table
@@ -215,11 +217,31 @@ def _blind_pool(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(routing, "tidy", lambda problem, hidden, *rest: hidden)
 
 
-def test_cut_coefficients_that_are_off_lose_the_optimum(monkeypatch: pytest.MonkeyPatch) -> None:
-    table = registry()
-    assert suppress(table, CLASSIC).cost == 127
+@cache
+def _protecting() -> list[np.ndarray]:
+    table = registry("reg3d_site12_age4_reg4_n3000")
+    return [suppress(table, CLASSIC, cost=kind).suppressed for kind in ("table", "unit", "log")]
+
+
+def _cut_off(table: Table) -> float:
+    """By how much the worst cut of a search misses patterns that are known to protect; at most 0 if all are valid."""
+    problem = problem_of(table, CLASSIC, table.cost)
+    search = Search(problem, Clock.of(5), lambda *_: None, whole=False, owners=np.zeros(table.cells, dtype=bool))
+    patterns = _protecting()
+    search.root(0.0)
+    search.advance(problem.must)
+    assert len(search.master.cuts) > 30
+    return max(cut.lack(hidden.astype(float)) for cut in search.master.cuts for hidden in patterns)
+
+
+def test_no_cut_cuts_off_a_pattern_that_protects() -> None:
+    assert _cut_off(registry("reg3d_site12_age4_reg4_n3000")) <= 1e-6
+
+
+def test_cut_coefficients_that_are_off_are_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    _protecting()
     _greedy_cut(monkeypatch)
-    assert suppress(table, CLASSIC, time_limit=5).cost != 127
+    assert _cut_off(registry("reg3d_site12_age4_reg4_n3000")) > 0.1
 
 
 def test_levels_swapped_are_noticed(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -126,3 +126,26 @@ def test_what_cannot_be_audited_is_refused():
         audit_fit(Planted(), pets.Domain(a=["x"], b=["x", "y"]))
     with pytest.raises(InvalidArgument, match="unit"):
         audit_fit(Planted(), pets.Domain(a=["x", "y"], unit=pets.PrivacyUnit(neighbours="replace_one")))
+
+
+def test_evidence_is_what_the_canary_adds_to_the_tables_whichever_they_are():
+    from itertools import combinations
+
+    from pets.synthetic.attacks.canary import _neighbours, evidence
+    from pets.synthetic.encoding import Encoding
+    from pets.synthetic.tables import count
+
+    domain = pets.Domain({f"c{i}": ["a", "b"] for i in range(4)})
+    frames, canary = _neighbours(domain, 30)
+    encoding = Encoding.of(domain)
+    every = [axes for size in (1, 2, 3) for axes in combinations(range(4), size)]
+    signs = []
+    for axes in every:
+        found = []
+        for frame in frames:
+            codes = encoding.encode(frame)
+            found.append(evidence(Released((Table(axes, count(codes, encoding.sizes, axes), 4.0),)), canary))
+        assert found[0][0] == 0 and found[1][0] == 0.25
+        if len(axes) == 2:
+            signs.append(found[0][1])
+    assert sorted(signs) == [-1, -1, -1, 1, 1, 1], "of the pairs, half look better and half look worse"
