@@ -179,7 +179,7 @@ class Model:
             one = refinements[axis]
             factors.append(_evidence(axis, one, codes))
             refinements[axis] = one.only(codes)
-        graph = GraphicalModel(self.graph.sizes, tuple(factors))
+        graph = GraphicalModel(self.graph.sizes, tuple(factors), self.graph.first)
         if graph.log_total == -np.inf:
             raise InvalidArgument(
                 "given", "is impossible by the rules of the domain", "Give labels that can go together."

@@ -17,6 +17,7 @@ from pets.synthetic.coarsening import Grouping
 from pets.synthetic.encoding import Encoding, Survival
 from pets.synthetic.engine import Factor, GraphicalModel
 from pets.synthetic.fitting import Noisy
+from pets.synthetic.plan import first_table
 from pets.synthetic.refinement import Refinement
 from pets.synthetic.storage import packed, unpacked
 
@@ -98,7 +99,7 @@ def _model(document: dict[str, Any], arrays: Arrays) -> Model:
         rows=int(arrays["rows"][0]),
         rows_declared=bool(document["rows_declared"]),
         tables=tuple(_table(i, item, arrays, encoding, sizes) for i, item in enumerate(document["tables"])),
-        graph=GraphicalModel(sizes, (*factors, *zeros)),
+        graph=GraphicalModel(sizes, (*factors, *zeros), first_table(encoding)),
         refinements=refinements,
         settings=document["settings"],
         notes=tuple(document["notes"]),

@@ -157,6 +157,14 @@ def clock_tables(encoding: Encoding) -> list[Axes]:
     return [encoding.axes([pair.time, pair.event]) for pair in encoding.survival]
 
 
+def first_table(encoding: Encoding) -> Axes:
+    """Return the columns of the first survival, with its strata: curves are what a reader looks at first."""
+    if not encoding.survival:
+        return ()
+    pair = encoding.survival[0]
+    return encoding.axes([pair.time, pair.event, *pair.by])
+
+
 def strata_tables(encoding: Encoding) -> list[Axes]:
     """Return the table of each event with each column that its survival shall be right by."""
     return sorted({encoding.axes([pair.event, name]) for pair in encoding.survival for name in pair.by})

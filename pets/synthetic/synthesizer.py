@@ -6,7 +6,7 @@ import base64
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -25,7 +25,7 @@ from pets.synthetic.encoding import Encoding, Survival
 from pets.synthetic.fitting import Fitting
 from pets.synthetic.model import Model
 from pets.synthetic.model_file import read
-from pets.synthetic.plan import Plan
+from pets.synthetic.plan import Plan, first_table
 from pets.synthetic.prediction import Prediction, predict, refuse_hopeless
 from pets.synthetic.refinement import Refinement
 
@@ -239,7 +239,7 @@ def _released(synthesizer: Synthesizer, fitting: Fitting, draws: Draws) -> Model
         rows=synthesizer.rows if synthesizer.rows is not None else round(fitting.total),
         rows_declared=synthesizer.rows is not None,
         tables=tuple(fitting.tables),
-        graph=fitting.model,
+        graph=replace(fitting.model, first=first_table(fitting.encoding)),
         refinements=_refinements(fitting),
         settings=synthesizer.to_dict(),
         notes=_notes(fitting),

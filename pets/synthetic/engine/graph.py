@@ -57,14 +57,15 @@ def cells_of(sizes: Sequence[int], cliques: Iterable[Axes]) -> int:
     return sum(prod(sizes[axis] for axis in clique) for clique in cliques)
 
 
-def join(sizes: Sequence[int], cliques: Sequence[Axes]) -> tuple[int, ...]:
+def join(sizes: Sequence[int], cliques: Sequence[Axes], first: Axes = ()) -> tuple[int, ...]:
     """Return the parent of each clique in a junction tree, -1 for its root; forests hang together by empty separators.
 
-    A spanning tree of greatest separators has the running-intersection property (Jensen and Jensen 1994). The largest
-    table is the root: rows are drawn from there, and a table at the root is met best (see the sampler).
+    A spanning tree of greatest separators has the running-intersection property (Jensen and Jensen 1994). The root
+    shares most attributes with `first`; of several the largest table. Rows are drawn from there, and a table at the root
+    is met best (see the sampler).
     """
     sets = [set(clique) for clique in cliques]
-    root = max(range(len(cliques)), key=lambda i: cells_of(sizes, [cliques[i]]))
+    root = max(range(len(cliques)), key=lambda i: (len(sets[i] & set(first)), cells_of(sizes, [cliques[i]])))
     parent = [-1] * len(cliques)
     best = {i: (len(sets[i] & sets[root]), root) for i in range(len(cliques)) if i != root}
     while best:

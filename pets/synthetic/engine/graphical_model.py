@@ -29,15 +29,18 @@ class GraphicalModel:
         Number of codes of each attribute.
     factors
         Log weights.
+    first
+        Attributes whose joint table rows should meet best when they are drawn.
     """
 
     sizes: tuple[int, ...]
     factors: tuple[Factor, ...]
+    first: Axes = ()
 
     @cached_property
     def tree(self) -> JunctionTree:
         """The junction tree of the factors' scopes."""
-        return JunctionTree.over(self.sizes, [factor.axes for factor in self.factors])
+        return JunctionTree.over(self.sizes, [factor.axes for factor in self.factors], self.first)
 
     @cached_property
     def _calibrated(self) -> tuple[list[Array], float]:
@@ -64,7 +67,7 @@ class GraphicalModel:
             logs = np.full(self.sizes[axis], -np.inf)
             logs[codes] = 0.0
             evidence.append(Factor((axis,), logs))
-        return GraphicalModel(self.sizes, (*self.factors, *evidence))
+        return GraphicalModel(self.sizes, (*self.factors, *evidence), self.first)
 
     def marginal(self, axes: Sequence[int]) -> Array:
         """Return the exact joint distribution of some attributes, in ascending order of them.

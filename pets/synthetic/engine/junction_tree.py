@@ -34,15 +34,18 @@ class JunctionTree:
         Number of codes of each attribute.
     cliques
         Maximal cliques of a chordal graph.
+    first
+        Attributes that the root should hold.
     """
 
     sizes: tuple[int, ...]
     cliques: tuple[Axes, ...]
+    first: Axes = ()
 
     @classmethod
-    def over(cls, sizes: Sequence[int], scopes: Sequence[Axes]) -> JunctionTree:
+    def over(cls, sizes: Sequence[int], scopes: Sequence[Axes], first: Axes = ()) -> JunctionTree:
         """Return a tree in which each of `scopes` is inside a clique."""
-        return cls(tuple(sizes), triangulate(tuple(sizes), frozenset(scopes)))
+        return cls(tuple(sizes), triangulate(tuple(sizes), frozenset(scopes)), first)
 
     @cached_property
     def cells(self) -> int:
@@ -52,7 +55,7 @@ class JunctionTree:
     @cached_property
     def parents(self) -> tuple[int, ...]:
         """The parent of each clique, -1 for the root."""
-        return join(self.sizes, self.cliques)
+        return join(self.sizes, self.cliques, self.first)
 
     @cached_property
     def order(self) -> tuple[int, ...]:
