@@ -18,6 +18,8 @@ from pets.disclosure.dimension import Dimension
 from pets.disclosure.jj import read_jj, write_jj
 from pets.disclosure.linking import link
 from pets.disclosure.presets import PRESETS, preset
+from pets.disclosure.printed import read_printed
+from pets.disclosure.reconstruction import MarginalTable, Reconstruction, reconstruct, tables_of
 from pets.disclosure.relations import Relations
 from pets.disclosure.rounding import ControlledRounding, RandomRounding
 from pets.disclosure.rules import Dominance, MinimumFrequency, PercentRule, PriorPosterior, Request
@@ -34,10 +36,12 @@ __all__ = [
     "Dominance",
     "Fate",
     "Leak",
+    "MarginalTable",
     "MinimumFrequency",
     "PercentRule",
     "PriorPosterior",
     "RandomRounding",
+    "Reconstruction",
     "Relations",
     "Request",
     "Sheet",
@@ -49,10 +53,13 @@ __all__ = [
     "link",
     "preset",
     "read_jj",
+    "read_printed",
+    "reconstruct",
     "sheet_of_cells",
     "sheet_of_counts",
     "sheet_of_rows",
     "suppress",
     "table_of_counts",
+    "tables_of",
     "write_jj",
 ]

@@ -60,7 +60,8 @@ def verdict(audit: Audit) -> str:
     if audit.leaks:
         exact = sum(leak.kind != "narrow" for leak in audit.leaks)
         closely = f", {len(audit.leaks) - exact} more closely than permitted" if exact < len(audit.leaks) else ""
-        return f"This publication leaks: {exact} sensitive values follow from it{closely}."
+        follow = "1 hidden value follows" if exact == 1 else f"{exact} hidden values follow"
+        return f"This publication leaks: {follow} from it{closely}."
     if audit.undecided:
         return "No leak was found, but not every cell could be decided in the time."
     return "No sensitive value follows from this publication, for a reader with this knowledge."

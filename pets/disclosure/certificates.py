@@ -202,7 +202,12 @@ class _Search:
         """Multipliers that prove ``goal @ x >= least`` with the help of bounds."""
         found = _shortest_dual(system, goal, least, self.costs)
         if found is None and goal and system.integral:
-            found = _shortest_dual(system, goal, least - 1 + 10 * FRACTION, self.costs)
+            # the linear program falls short of a whole number by less than 1: aim at what it reaches
+            relaxed = _relaxed(system, _vector(system.size, goal))
+            reached = None if relaxed is None else Fraction(relaxed[0]).limit_denominator(FINEST)
+            if reached is None or reached <= least - 1:
+                return None
+            found = _shortest_dual(system, goal, float(reached), self.costs)
         return found if found is not None and _proves(system, goal, least, found) else None
 
 

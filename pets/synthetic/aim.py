@@ -13,7 +13,7 @@ from pets.synthetic.plan import Plan, Shares, checked_workload, make_plan, signa
 from pets.synthetic.run import Tuning, measure_first, run_rounds
 from pets.synthetic.synthesizer import Synthesizer
 
-_SHARES = Shares(first=0.15, clocks=0.2, strata=0.25, choices=0.06, tables=0.34)
+_SHARES = Shares(first=0.15, clocks=0.2, strata=0.3, choices=0.05, tables=0.3)
 _ALONE = Shares(first=0.15, clocks=0.0, strata=0.0, choices=0.1, tables=0.75)
 _FAINT = Shares(first=0.3, clocks=0.0, strata=0.0, choices=0.08, tables=0.62)
 _TUNING = Tuning()

@@ -1,5 +1,4 @@
 import csv
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -12,9 +11,7 @@ from pets.disclosure.auditing import audit
 from pets.disclosure.jj import read_jj
 from pets.disclosure.protection import demands, hideable
 from pets.errors import InvalidArgument
-
-sys.path.insert(0, str(Path(__file__).parent))
-from small_tables import all_tables, cube_table
+from tests.disclosure.small_tables import all_tables, cube_table
 
 DATA = Path(__file__).parent / "data"
 ADDS_UP = {"zeros_known": False}
@@ -201,7 +198,7 @@ def test_frame_dict_and_page_say_the_same(tmp_path):
     assert "V x R2 - V x R2a - V x R2b - V x R2c = 3" in page
     rows = list(csv.DictReader((tmp_path / "report.csv").read_text(encoding="utf-8").splitlines()))
     assert len(rows) == 55
-    assert "20 sensitive values follow" in found._repr_html_()
+    assert "20 hidden values follow" in found._repr_html_()
     assert repr(found) == "Audit(55 hidden cells, 22 leaks, 0 undecided)"
 
 

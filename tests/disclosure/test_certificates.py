@@ -95,3 +95,24 @@ def test_a_contradiction_is_told():
     matrix = csr_array(np.array([[1.0, 1], [1, 1]]))
     with pytest.raises(InvalidArgument, match="no table fits"):
         feasible_intervals(System(matrix, np.array([1.0, 2]), np.zeros(2), np.full(2, 5.0), integral=True))
+
+
+def test_leaks_in_three_dimensions_have_proofs_even_where_linear_programs_end_at_halves():
+    import sys
+    from pathlib import Path
+
+    sys.path.insert(0, str(Path(__file__).parent))
+    from tests.disclosure.small_tables import cube_table
+
+    from pets.disclosure.auditing import audit
+
+    rng = np.random.default_rng(2)
+    proven = 0
+    for _ in range(15):
+        table = cube_table(rng.poisson(2.0, (3, 4, 3)), upper_room=np.inf)
+        hidden = table.primary | ((rng.random(table.cells) < 0.3) & ~table.frozen)
+        for leak in audit(table, hidden, "strongest").leaks[:10]:
+            assert leak.certificate is not None and leak.certificate.verify()
+            assert leak.low <= table.values[leak.cell] <= leak.high
+            proven += 1
+    assert proven > 50

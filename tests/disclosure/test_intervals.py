@@ -1,6 +1,3 @@
-import sys
-from pathlib import Path
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -11,9 +8,7 @@ from pets.disclosure.intervals import feasible_intervals
 from pets.disclosure.reading import Reading
 from pets.disclosure.system import System
 from pets.errors import InvalidArgument
-
-sys.path.insert(0, str(Path(__file__).parent))
-from small_tables import all_tables, cube_table
+from tests.disclosure.small_tables import all_tables, cube_table
 
 SHAPES = [(2, 2), (2, 3), (3, 2), (2, 2, 2)]
 

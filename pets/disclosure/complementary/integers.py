@@ -16,6 +16,9 @@ ROUGH = 0.5
 
 SWAYS = 6
 
+SECONDS = 5.0
+"""Time for one integer program; what is not decided then is left to the last audit."""
+
 
 class WholeProgram:
     """Differences of the hidden cells in whole numbers; objective and box of single cells change."""
@@ -49,6 +52,7 @@ class WholeProgram:
         low, high = np.minimum(self.down[at], most[at]), np.minimum(self.up[at], most[at])
         solver.changeColsBounds(len(at), at, -low, high)
         solver.changeColsCost(len(at), at, -weights[at])
+        solver.setOptionValue("time_limit", float(solver.getRunTime()) + SECONDS)
         solver.run()
         done = solver.getModelStatus() == HighsModelStatus.kOptimal
         flow = np.rint(solver.getSolution().col_value) if done else None
@@ -58,38 +62,43 @@ class WholeProgram:
         return bound, flow
 
 
-def failing(problem: Problem, hidden: Flags, suspects: Ints, enough: int = 3) -> Ints:
-    """Return the first few of `suspects` that a pattern fails to protect in whole numbers; never too few by error.
+def failing(problem: Problem, hidden: Flags, suspects: Ints, stop: Callable[[], bool], enough: int = 3) -> Ints:
+    """Return the first few of `suspects` that a pattern is seen not to protect in whole numbers.
 
-    A solution counts only for what it shows when rounded: cells that stay unproven are taken to fail.
+    What is not decided when time is up is not among them: the audit of the final pattern has the last word.
     """
     if not len(suspects):
         return suspects
     program, known = WholeProgram(problem, hidden), Movement(problem, suspects, whole=True)
     most = np.ceil(problem.need[program.columns])
     for turn in range(SWAYS if len(suspects) > SWAYS else 0):
+        if stop():
+            break
         sign = np.where((np.arange(len(suspects)) >> (turn // 2)) & 1, 1.0, -1.0) * (1 if turn % 2 else -1)
         _learn(program, known, np.where(known.met(), 0.0, sign), most, ROUGH)
     found: list[int] = []
     for k, cell in enumerate(suspects):
-        weights = np.zeros(len(suspects))
+        if len(found) >= enough or stop():
+            break
+        weights, decided = np.zeros(len(suspects)), True
         for direction, need in ((1.0, problem.need_up[cell]), (-1.0, problem.need_down[cell])):
             if need > 0 and not known.met()[k]:
                 weights[k] = direction
-                _learn(program, known, weights, most, 0.0)
-        if not known.met()[k]:
+                decided &= _learn(program, known, weights, most, 0.0)
+        if decided and not known.met()[k]:
             found.append(int(cell))
-        if len(found) >= enough:
-            break
     return np.array(found, dtype=np.int64)
 
 
-def _learn(program: WholeProgram, known: Movement, weights: Floats, most: Floats, gap: float) -> None:
+def _learn(program: WholeProgram, known: Movement, weights: Floats, most: Floats, gap: float) -> bool:
+    """Push some targets, take in what the solution shows, and return whether there was one."""
     spread = np.zeros(len(program.columns))
     spread[program.place[known.targets]] = weights
     _, flow = program.push(spread, most, gap)
-    if flow is not None and program.fits(flow):
-        known.learn(program.place, flow, program.down, program.up)
+    if flow is None or not program.fits(flow):
+        return False
+    known.learn(program.place, flow, program.down, program.up)
+    return True
 
 
 def widest(problem: Problem, hidden: Flags, target: int, stop: Callable[[], bool]) -> Cut | None:

@@ -131,23 +131,27 @@ class Search:
             return -1
         failed = self._reject(pattern)
         if failed < 0:
-            self.best, self.cost = pattern, cost
-            self.bound = min(self.bound, cost)
-            self._report("pattern", self.cost, self.bound)
+            self.keep(pattern)
         return failed
+
+    def keep(self, pattern: Flags) -> None:
+        """Take a pattern as the best so far."""
+        self.best, self.cost = pattern, self.problem.price(pattern)
+        self.bound = min(self.bound, self.cost)
+        self._report("pattern", self.cost, self.bound)
 
     def _reject(self, pattern: Flags) -> int:
         """Find a cell that a pattern gives away to whole numbers or to an insider, and add a cut; -1 if none."""
-        never = lambda: False  # noqa: E731  # a pattern is kept only if it was looked at to the end
-        for owner, cells in self._insiders.open(pattern, never):
+        stop = self.clock.out  # what is not seen in time is seen by the last audit
+        for owner, cells in self._insiders.open(pattern, stop):
             self.add(self._insiders.cuts(pattern, self.clock.out))
             return int(cells[0]) if owner >= 0 else -1
         if not self._whole:
             return -1
         x = pattern.astype(np.float64)
-        suspects = unprotected(self.problem, x, self.problem.targets, np.inf, never, whole=True)
-        failed = failing(self.problem, pattern, suspects)
-        cuts = (widest(self.problem, pattern, int(cell), self.clock.out) for cell in failed)
+        suspects = unprotected(self.problem, x, self.problem.targets, np.inf, stop, whole=True)
+        failed = failing(self.problem, pattern, suspects, stop)
+        cuts = (widest(self.problem, pattern, int(cell), stop) for cell in failed)
         self.add([cut for cut in cuts if cut is not None])
         return int(failed[0]) if len(failed) else -1
 

@@ -6,6 +6,8 @@ satisfy every relation exactly. Both together can narrow a range, in the extreme
 
 from __future__ import annotations
 
+import time
+import warnings
 from typing import Any
 
 import numpy as np
@@ -16,9 +18,13 @@ from pets.disclosure.relations import Relations
 Bounds = tuple[NDArray[np.int64], NDArray[np.int64]]
 
 _PASSES = 200
+_WORTHWHILE = 0.98
+"""A table that reaches fewer than 2 % of the open ends is not worth another one like it."""
 
 
-def learned_intervals(low: NDArray[np.int64], high: NDArray[np.int64], relations: Relations) -> Bounds:
+def learned_intervals(
+    low: NDArray[np.int64], high: NDArray[np.int64], relations: Relations, seconds: float = 60.0
+) -> Bounds:
     """Return the smallest and largest true count that is possible in each cell.
 
     Parameters
@@ -27,6 +33,9 @@ def learned_intervals(low: NDArray[np.int64], high: NDArray[np.int64], relations
         What the rule alone tells of each cell, shape (n,), inclusive.
     relations
         What the true counts add up to.
+    seconds
+        Time after which the ends that are still open are left where one relation at a time puts them, with a warning
+        that says how many: a reader with more time may know those cells more closely.
 
     Returns
     -------
@@ -36,7 +45,7 @@ def learned_intervals(low: NDArray[np.int64], high: NDArray[np.int64], relations
     below, above = propagate(low, high, relations)
     if relations.count == 0 or not np.any(above > below):
         return below, above
-    return _Search(below, above, relations).run()
+    return _Search(below, above, relations).run(time.monotonic() + seconds)
 
 
 def propagate(low: NDArray[np.int64], high: NDArray[np.int64], relations: Relations) -> Bounds:
@@ -77,14 +86,42 @@ class _Search:
         self._relations = relations
         self._linear, self._whole = (_solver(highspy, low, high, relations, integral) for integral in (False, True))
 
-    def run(self) -> Bounds:
-        """Return the exact intervals."""
+    def run(self, end: float) -> Bounds:
+        """Return the exact intervals, as far as they are known at the time `end`."""
+        self._reach_many(end)
         for cell in np.flatnonzero(self._high > self._low):
+            if time.monotonic() > end:
+                break
             if self._least[cell] > self._low[cell]:
-                self._low[cell] = self._end(int(cell), 1.0)
+                self._low[cell] = self._least[cell] = self._end(int(cell), 1.0)
             if self._most[cell] < self._high[cell]:
-                self._high[cell] = -self._end(int(cell), -1.0)
+                self._high[cell] = self._most[cell] = -self._end(int(cell), -1.0)
+        if left := self._open():
+            warnings.warn(f"{left:,} ends of intervals are not proven; give more seconds", stacklevel=4)
         return self._low, self._high
+
+    def _open(self) -> int:
+        return int((self._least > self._low).sum() + (self._most < self._high).sum())
+
+    def _reach_many(self, end: float) -> None:
+        """Look for tables of whole numbers that reach many open ends at once, as long as each finds new ones."""
+        turn, before = 1.0, float("inf")
+        cells = np.arange(len(self._low), dtype=np.int32)
+        while 0 < (left := self._open()) < before * _WORTHWHILE and time.monotonic() < end:
+            below, above = self._least > self._low, self._most < self._high
+            # Neighbours are pulled in opposite directions, as sums demand of them.
+            sides = np.where(cells % 2 == 0, turn, -turn)
+            cost = np.where(below & above, sides, below.astype(float) - above)
+            self._whole.changeColsCost(len(cells), cells, cost)
+            self._whole.setOptionValue("mip_rel_gap", 0.05)
+            self._whole.setOptionValue("time_limit", self._whole.getRunTime() + max(0.1, end - time.monotonic()))
+            self._whole.run()
+            found = self._whole.getInfo().primal_solution_status == 2
+            self._witness(np.asarray(self._whole.getSolution().col_value) if found else np.empty(0))
+            turn, before = -turn, float(left)
+        self._whole.changeColsCost(len(cells), cells, np.zeros(len(cells)))
+        self._whole.setOptionValue("mip_rel_gap", 0.0)
+        self._whole.setOptionValue("time_limit", float("inf"))
 
     def _end(self, cell: int, sign: float) -> int:
         """Return the smallest value of ``sign * count`` of the cell."""

@@ -75,14 +75,15 @@ class Rounded:
         low, high = self._distances()
         return np.maximum(self.values - low, 0), self.values + high
 
-    def intervals(self) -> Bounds:
+    def intervals(self, seconds: float = 60.0) -> Bounds:
         """Return the smallest and largest count that each cell can have for a reader who also adds up.
 
         The reader knows base and rule, and that the true counts satisfy every relation. Knowledge of which of several
-        possible roundings the solver prefers is not modelled; the objective ``'random'`` leaves little of it.
+        possible roundings the solver prefers is not modelled; the objective ``'random'`` leaves little of it. After
+        `seconds`, ends that are not proven are left wide, with a warning.
         """
         low, high = self.rule_intervals()
-        return learned_intervals(low, high, self.relations)
+        return learned_intervals(low, high, self.relations, seconds)
 
     def to_frame(self, intervals: bool = False) -> pd.DataFrame:
         """Return labels and published values; with `intervals` also what a reader can conclude of each cell."""

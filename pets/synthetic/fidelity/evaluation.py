@@ -29,7 +29,16 @@ Progress = Callable[[str, int, int], None]
 
 
 class EvaluationIncompleteWarning(UserWarning):
-    """Some measures of fidelity could not be computed. They are listed first in the report."""
+    """Some measures of fidelity could not be computed. They are listed first in the report.
+
+    Parameters
+    ----------
+    message
+        How many, and why the first one.
+    """
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
 
 
 def evaluate(
@@ -151,11 +160,8 @@ def _complain(failed: list[Score], strict: bool) -> None:
     first = f"{failed[0].metric} of {failed[0].target}: {failed[0].problem}"
     if strict:
         raise InvalidArgument("synthetic", f"has no value of a measure: {first}", "Leave strict out to see the others.")
-    warnings.warn(
-        f"{len(failed)} measures of fidelity have no value on these rows, such as {first}. See the report's .failed.",
-        EvaluationIncompleteWarning,
-        stacklevel=3,
-    )
+    text = f"{len(failed)} measures of fidelity have no value on these rows, such as {first}. See the report's .failed."
+    warnings.warn(EvaluationIncompleteWarning(text), stacklevel=3)
 
 
 def _columns(schema: Schema, names: Sequence[str] | None, argument: str) -> list[str] | None:

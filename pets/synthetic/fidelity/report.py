@@ -58,7 +58,7 @@ class Score:
         if self.as_good_as != self.as_good_as:  # NaN
             return ""
         if self.as_good_as >= 1:
-            return "as good as the real rows"
+            return "as good as a new sample of that size"
         return "worse than a 1 % sample" if self.as_good_as <= 0 else f"as good as a {self.as_good_as:.0%} sample"
 
 
