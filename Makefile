@@ -7,6 +7,8 @@ export PYTHON
 
 # The theme's advertisement stays out of the build log.
 export NO_MKDOCS_2_WARNING := 1
+# Tests run side by side and benchmarks on one core: threads of the linear algebra would only wait for each other.
+export OPENBLAS_NUM_THREADS := 1
 # Settings of the surrounding shell that would reach into .venv/
 unexport PYTHONHOME PYTHONPATH PIP_USER PIP_TARGET PIP_PREFIX
 

@@ -25,6 +25,7 @@ from pets.cli_keys import app as keys_app
 from pets.cli_ledger import app as ledger_app
 from pets.cli_microdata import microdata
 from pets.cli_suppress import suppress
+from pets.cli_synth import synth
 from pets.errors import (
     BadSignature,
     BudgetExceeded,
@@ -60,6 +61,7 @@ app.command("site")(take_part)
 app.command("suppress")(suppress)
 app.command("audit")(audit)
 app.command("microdata")(microdata)
+app.command("synth")(synth)
 
 PlanFile = Annotated[
     Path, typer.Argument(help="Plan file (.toml or .json): query, domain, mechanism, ledger.", metavar="PLAN")

@@ -109,3 +109,11 @@ def test_where_linear_programs_are_too_wide_the_ends_are_those_of_whole_numbers(
     below, above = learned_intervals(low, high, Relations.from_rows(rows))
     assert below.tolist() == [0] * 11 and above.tolist() == [1] * 11
     assert propagate(low, high, Relations.from_rows(rows))[1][10] == 4
+
+
+def test_without_time_the_intervals_are_wide_and_a_warning_says_so():
+    table = read_jj(DATA / "reg2d_site12_reg16_n3000.jj")
+    rounded = controlled_rounding(table, 5)
+    with pytest.warns(UserWarning, match="ends of intervals are not proven"):
+        low, high = rounded.intervals(seconds=0.0)
+    assert (low <= table.values).all() and (table.values <= high).all()
