@@ -8,6 +8,7 @@ from pets.synthetic.attacks import PrivacyReport, attack, audit_fit
 from pets.synthetic.cart import CART
 from pets.synthetic.encoding import Survival
 from pets.synthetic.fidelity import Fidelity, buy, evaluate
+from pets.synthetic.from_release import from_release
 from pets.synthetic.independent import Independent
 from pets.synthetic.model import Model
 from pets.synthetic.mst import MST
@@ -33,5 +34,6 @@ __all__ = [
     "audit_fit",
     "buy",
     "evaluate",
+    "from_release",
     "load_rows",
 ]

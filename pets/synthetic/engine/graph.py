@@ -61,8 +61,8 @@ def join(sizes: Sequence[int], cliques: Sequence[Axes], first: Axes = ()) -> tup
     """Return the parent of each clique in a junction tree, -1 for its root; forests hang together by empty separators.
 
     A spanning tree of greatest separators has the running-intersection property (Jensen and Jensen 1994). The root
-    shares most attributes with `first`; of several the largest table. Rows are drawn from there, and a table at the root
-    is met best (see the sampler).
+    shares most attributes with `first`; of several it is the largest table. Rows are drawn from there, and a table at
+    the root is met best (see the sampler).
     """
     sets = [set(clique) for clique in cliques]
     root = max(range(len(cliques)), key=lambda i: (len(sets[i] & set(first)), cells_of(sizes, [cliques[i]])))
