@@ -98,13 +98,9 @@ def test_a_contradiction_is_told():
 
 
 def test_leaks_in_three_dimensions_have_proofs_even_where_linear_programs_end_at_halves():
-    import sys
-    from pathlib import Path
-
-    sys.path.insert(0, str(Path(__file__).parent))
-    from tests.disclosure.small_tables import cube_table
 
     from pets.disclosure.auditing import audit
+    from tests.disclosure.small_tables import cube_table
 
     rng = np.random.default_rng(2)
     proven = 0
