@@ -2,8 +2,8 @@
 
 A fit is run twice, on neighbours, with the same answers to all its questions. What it asks must then be the same, and
 the model it returns the same to the last byte: so all that depends on the data goes through the noise. And for each
-question the exact change between the neighbours is compared with what its step may lose. A spread of the neighbours of a
-small table is tried, not only the one with a row less.
+question the exact change between the neighbours is compared with what its step may lose. A spread of the neighbours of
+a small table is tried, not only the one with a row less.
 """
 
 from __future__ import annotations
