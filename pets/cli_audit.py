@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
+import textwrap
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -102,9 +104,15 @@ def audit(
     rows: Annotated[
         bool, typer.Option("--rows", help="FILE holds records: say what tables made of them would give away.")
     ] = False,
-    by: Annotated[str, typer.Option(help="With --rows: the columns, with commas.", show_default=False)] = "",
+    by: Annotated[
+        str,
+        typer.Option(help="Columns of codes, with commas; with --rows, those of the records.", show_default=False),
+    ] = "",
+    no_totals: Annotated[
+        bool, typer.Option("--no-totals", help="The publication has no totals: hidden cells may be in no sum.")
+    ] = False,
     tables: Annotated[
-        str, typer.Option(help="With --rows: 3 for all three-way tables, or each table: age*sex,age*region.")
+        str, typer.Option(help="With --rows: 3 for all three-way tables, or each table: `age*sex,age*region`.")
     ] = "3",
     hide_below: Annotated[
         int | None, typer.Option(help="With --rows: print counts under this one as a range.", min=2)
@@ -138,17 +146,22 @@ def audit(
     What is read: one row for each cell with a column of numbers (count, n, cases ...), or a crosstab. A cell that is
     left out is unknown, not 0. If some cell is printed as 0, hidden cells are taken to be 1 or more.
 
-    Exit code: 0 nothing leaks to a reader with this knowledge, 4 something leaks or could not be decided in the
-    time, 1 a file cannot be read or contradicts itself, 2 wrong usage. So it can stand in a script before 'publish'.
+    How each file was read is printed first. If a hidden cell is in no sum (a rate taken for a code, a total that is
+    not recognised), it cannot be judged: name the columns of codes with --by, the totals with --total-label.
+
+    Exit code: 0 nothing leaks to a reader with this knowledge, 4 something leaks or could not be decided, 1 a file cannot be read or contradicts itself, 2 wrong usage. So it can stand in a script before 'publish'.
     """
     _check(files, rows, by, output)
+    notes: list[str] = []
     with _progress() as report:
         found = (
             _rows(files[0], by, tables, hide_below, time_limit, report)
             if rows
             else _tables(files, pattern, codes, count, total_label, hierarchy or [], nested, minimum, width,
-                         _attacker(attacker, zeros_hidden), one_symbol, time_limit, report)
+                         _attacker(attacker, zeros_hidden), one_symbol, time_limit, report, by, no_totals, notes)
         )  # fmt: skip
+    for note in notes:
+        _line(note, err=as_json)
     if output is not None:
         from pets.disclosure.audit_report import write_report
 
@@ -184,11 +197,14 @@ def _attacker(name: str, zeros_hidden: bool) -> Attacker:
 def _tables(
     files: Sequence[Path], pattern: Path | None, codes: Path | None, count: str | None, total: str | None,
     hierarchy: Sequence[str], nested: bool, minimum: int | None, width: float, attacker: Attacker, one_symbol: bool,
-    time_limit: float | None, report: Report,
+    time_limit: float | None, report: Report, by: str, no_totals: bool, notes: list[str],
 ) -> Audit:  # fmt: skip
+    from dataclasses import replace
+
+    from pets.cli_audit_reading import described, explained, unjudged, why_unjudged
     from pets.cli_tables import is_jj, open_jj
     from pets.disclosure.auditing import audit as audit_table
-    from pets.disclosure.differencing import audit_releases
+    from pets.disclosure.differencing import audit_releases, link_releases
     from pets.disclosure.printed import read_printed
 
     if is_jj(files[0]):
@@ -199,12 +215,27 @@ def _tables(
         return audit_table(table, hidden, attacker, report, time_limit=time_limit)
     if pattern is not None:
         raise InvalidArgument("--pattern", "is for .jj files", "A CSV says itself which cells are hidden.")
-    releases = [read_printed(file, count, total, one_symbol) for file in files]
+    releases = [read_printed(file, count, total, one_symbol, _names(by)) for file in files]
+    if total is not None and not any(total in release.totals for release in releases):
+        raise InvalidArgument("--total-label", f"{total!r} is no code of the table")
+    notes += [described(release) for release in releases]
     groups = dict(_groups(text, total) for text in hierarchy)
-    return audit_releases(
-        releases, attacker, groups=groups, nested=nested, minimum=minimum, width=width, progress=report,
-        time_limit=time_limit,
-    )  # fmt: skip
+    try:
+        found = audit_releases(
+            releases, attacker, groups=groups, nested=nested, minimum=minimum, width=width, progress=report,
+            time_limit=time_limit,
+        )  # fmt: skip
+        linked = link_releases(releases, attacker, groups=groups, nested=nested)
+    except InvalidArgument as error:
+        raise explained(error, releases, nested, bool(groups)) from None
+    cells = () if no_totals else unjudged(releases, linked)
+    if cells:
+        notes.append(why_unjudged(releases, linked, cells))
+    return replace(found, undecided=tuple(dict.fromkeys((*found.undecided, *cells))))
+
+
+def _names(text: str) -> list[str]:
+    return [name.strip() for name in text.split(",") if name.strip()]
 
 
 def _groups(text: str, total: str | None) -> tuple[str, dict[str, Sequence[str]]]:
@@ -258,7 +289,7 @@ def _rows(
     from pets.cli_tables import read_frame
     from pets.disclosure.reconstruction import reconstruct, tables_of
 
-    names = [name.strip() for name in by.split(",") if name.strip()]
+    names = _names(by)
     chosen: int | list[list[str]] = (
         int(tables) if tables.isdigit() else [[part.strip() for part in text.split("*")] for text in tables.split(",")]
     )
@@ -280,14 +311,24 @@ def _say(found: Audit | Reconstruction, output: Path | None) -> None:
         typer.echo(str(found))
         typer.echo("Proven records are findings; of a mere guess, an attacker cannot tell which records are true.")
     else:
-        typer.echo(verdict(found))
-        typer.echo(f"{len(found.cells)} hidden cells; seen by a reader who {found.attacker}.")
+        _line(verdict(found))
+        number = len(found.cells)
+        _line(f"{number} hidden {'cell' if number == 1 else 'cells'}; seen by a reader who {found.attacker}.")
         for leak in found.leaks[:20]:
-            typer.echo(f"  {leak.name} is {span(leak.low, leak.high)}: {leak.equation}")
+            _line(f"  {leak.name} is {span(leak.low, leak.high)}: {leak.equation}")
         if len(found.leaks) > 20:
-            typer.echo(f"  and {len(found.leaks) - 20} more; write them all with --output report.html")
+            _line(f"  and {len(found.leaks) - 20} more; write them all with --output report.html")
     if output is not None:
         typer.echo(f"Report written to {output}. It is confidential until what it shows is mended.", err=True)
+
+
+def _line(text: str, err: bool = False) -> None:
+    """Print a line, between words if the terminal is narrower; a file gets it whole."""
+    stream = sys.stderr if err else sys.stdout
+    if stream.isatty():
+        columns = shutil.get_terminal_size().columns
+        text = textwrap.fill(text, columns, subsequent_indent="    ", break_long_words=False, break_on_hyphens=False)
+    typer.echo(text, err=err)
 
 
 @contextmanager

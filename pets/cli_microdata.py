@@ -57,9 +57,10 @@ def microdata(
     Exit code: 0 looked at, 4 some record looks like fewer than --k, 1 the file or a column cannot be used. What to do
     next: pets.disclosure.microdata.recode_to_k and suppress_to_k in Python.
     """
+    from pets.cli_tables import read_records
     from pets.disclosure.microdata import assess, check_safe_harbor
 
-    frame = _read(file)
+    frame = read_records(file)
     areas = _names(small_zip3)
     checked = check_safe_harbor(frame, small_zip3=areas or None)
     if not keys and (sensitive or weights or population or minimum):
@@ -87,33 +88,6 @@ def _names(text: str) -> tuple[str, ...]:
     return tuple(name.strip() for name in text.split(",") if name.strip())
 
 
-def _read(path: Path) -> Any:
-    import pandas as pd
-
-    if not path.is_file():
-        raise InvalidArgument("FILE", f"{path} does not exist", "Check the path.")
-    try:
-        if path.suffix == ".parquet":
-            return pd.read_parquet(path)
-        # As text: '007' is a code, and so may 'NA' be. Only an empty cell is missing.
-        texts = pd.read_csv(path, dtype=str, keep_default_na=False, na_values=[""])
-        return texts.apply(_plain_numbers)
-    except (ValueError, OSError, ImportError) as error:
-        raise InvalidArgument(
-            "FILE", f"{path.name} cannot be read as a table ({type(error).__name__})", "Give a .csv or .parquet file."
-        ) from None
-
-
-def _plain_numbers(column: Any) -> Any:
-    """Read a column as numbers if that loses nothing, such as a leading zero."""
-    import pandas as pd
-
-    numbers = pd.to_numeric(column, errors="coerce")
-    known = column.notna()
-    same = (numbers.isna() != known).all() and not column[known].str.match(r"[+-]?0\d|\s|.*\s$").any()
-    return numbers if same and known.any() else column
-
-
 def _document(checked: SafeHarborCheck, assessed: Assessment | None) -> dict[str, Any]:
     findings = [
         {"column": f.column, "letter": f.letter, "identifier": f.identifier, "evidence": f.evidence, "cells": f.cells}
@@ -130,6 +104,8 @@ def _print(checked: SafeHarborCheck, assessed: Assessment | None) -> None:
     from rich.console import Console
 
     console = Console()
+    if assessed is not None:
+        console.print(_measures(assessed))
     rows = [(f"({f.letter})", f.column, f.identifier, f.evidence, f.action) for f in checked.findings]
     console.print(
         _table("The 18 identifiers of HIPAA Safe Harbor", ("", "column", "looks like", "because", "do"), rows)
@@ -138,13 +114,15 @@ def _print(checked: SafeHarborCheck, assessed: Assessment | None) -> None:
         typer.echo(f"- {caveat}")
     if assessed is None:
         typer.echo("Next: name the columns that an intruder may know, for example --keys age,sex,region.")
-        return
+
+
+def _measures(assessed: Assessment) -> Any:
     lines = [
         (name, f"{value:,.4g}" if isinstance(value, float) else f"{value:,}", text)
         for name, value, text in assessed.lines()
     ]
     title = f"Records that look alike in {', '.join(assessed.keys)}"
-    console.print(_table(title, ("measure", "value", "meaning"), lines))
+    return _table(title, ("measure", "value", "meaning"), lines)
 
 
 def _table(title: str, heads: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> Any:

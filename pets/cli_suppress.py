@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from pets.disclosure.rules import Rule
     from pets.disclosure.table import Table
 
+FAR = 0.2
+"""Gap from which on a pattern may be far from the best."""
+
 File = Annotated[
     Path,
     typer.Argument(
@@ -117,6 +120,18 @@ def suppress(
     ] = False,
     time_limit: Annotated[float, typer.Option(help="Seconds after which the best pattern so far is taken.")] = 60.0,
     symbol: Annotated[str, typer.Option(help="What is printed in hidden cells, one symbol for all of them.")] = "*",
+    rows: Annotated[
+        bool, typer.Option("--rows", help="Each line is one case, even if a column or a code looks like a table's.")
+    ] = False,
+    no_totals: Annotated[
+        bool, typer.Option("--no-totals", help="With --count: no line is a total, even if it looks like one.")
+    ] = False,
+    missing: Annotated[
+        str | None, typer.Option(help="Code for lines without one, e.g. unknown.", metavar="CODE", show_default=False)
+    ] = None,
+    no_rounding: Annotated[
+        bool, typer.Option("--no-rounding", help="With a preset that also rounds: rounding is done elsewhere.")
+    ] = False,
     output: Output = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON; needs --output.")] = False,
     presets: Presets = False,  # noqa: ARG001 its callback does it
@@ -125,8 +140,8 @@ def suppress(
 
     Hiding the small counts alone is not enough: totals minus the other cells give most of them back. This command hides
     further cells until an attacker, who adds and subtracts and knows that counts are whole and which cells are
-    empty, is left with several possible values for each small count. It looks for the pattern that loses the fewest
-    cases, says how far from the best it may be, and audits the result before it writes anything. The result holds
+    empty, is left with several possible values for each small count. It looks for the pattern that costs
+    least, says how far from the best it may be, and audits the result before it writes anything. The result holds
     no true count of a hidden cell.
 
     Try:
@@ -141,8 +156,16 @@ def suppress(
 
     Afterwards `pets audit` shows what the published table still tells.
     """
-    _check_options(file, output, as_json, symbol, attacker, time_limit)
-    table, printed = _open(file, by or [], count, minimum, preset, zeros, hierarchy or [], total_label, margins, codes)
+    from pets.cli_suppress_checks import check_options, check_reading, check_rounding, check_symbol
+
+    check_options(file, output, as_json, attacker, time_limit)
+    check_symbol(symbol)
+    check_reading(count, rows, no_totals, missing)
+    check_rounding(preset, no_rounding)
+    reading = {"rows": rows, "no_totals": no_totals, "missing": missing}
+    table, printed, filled = _open(
+        file, by or [], count, minimum, preset, zeros, hierarchy or [], total_label, margins, codes, reading
+    )
     with _progress() as report:
         found = _search(table, attacker, time_limit, fast, report)
     text = published_csv(table, found.suppressed, printed, count or "count", symbol)
@@ -155,6 +178,9 @@ def suppress(
         write_atomic(output, text)
     if as_json:
         sys.stdout.write(json.dumps(summary, indent=2) + "\n")
+    if filled:
+        lines = "1 line without a code was" if filled == 1 else f"{filled} lines without a code were"
+        Console(stderr=True, highlight=False).print(f"{lines} given {missing!r}.", markup=False)
     _say(summary, output, preset)
 
 
@@ -184,8 +210,9 @@ def _open(
     total: str,
     margins: str,
     codes: Path | None,
-) -> tuple[Table, NDArray[np.bool_]]:
-    """Return the table and which of its cells are printed."""
+    reading: dict[str, Any],
+) -> tuple[Table, NDArray[np.bool_], int]:
+    """Return the table, which of its cells are printed, and how many lines lacked a code."""
     import numpy as np
 
     from pets.cli_tables import is_jj, open_jj, open_sheet
@@ -195,18 +222,19 @@ def _open(
     if margins not in get_args(Margins):
         raise InvalidArgument("--margins", "must be printed, known or none")
     if is_jj(file):
-        given = {"--by": by, "--count": count, "--minimum": minimum, "--preset": preset, "--hierarchy": hierarchy}
+        given: dict[str, object] = {f"--{name.replace('_', '-')}": value for name, value in reading.items()}
+        given |= {"--by": by, "--count": count, "--minimum": minimum, "--preset": preset, "--hierarchy": hierarchy}
         for name, value in given.items():
             if value:
                 raise InvalidArgument(
                     name, "does not go with a .jj file", "It says itself what adds up and what is small."
                 )
         found = open_jj(file, codes)
-        return found, np.ones(found.cells, dtype=np.bool_)
+        return found, np.ones(found.cells, dtype=np.bool_), 0
     if codes is not None:
         raise InvalidArgument("--codes", "goes with a .jj file only")
-    sheet = open_sheet(file, by, count, hierarchy, total, margins)  # type: ignore[arg-type]
-    return sheet.table(*_rules(minimum, preset, zeros)), np.asarray(sheet.fate == Fate.PRINTED)
+    sheet, filled = open_sheet(file, by, count, hierarchy, total, margins, **reading)  # type: ignore[arg-type]
+    return sheet.table(*_rules(minimum, preset, zeros)), np.asarray(sheet.fate == Fate.PRINTED), filled
 
 
 def _rules(minimum: int | None, name: str | None, zeros: str) -> tuple[Rule, ...]:
@@ -251,7 +279,7 @@ def _progress() -> Iterator[Callable[..., None]]:
 
         def report(stage: str, cost: float, bound: float) -> None:
             known = cost < float("inf")
-            words = f"{stage}: {_plain(cost)} cases lost, at least {_plain(round(bound, 1))}" if known else stage
+            words = f"{stage}: cost {_plain(cost)}, at least {_plain(round(bound, 1))}" if known else stage
             bar.update(task, description=words, total=cost if known and cost else None, completed=bound if known else 0)
 
         yield report
@@ -261,11 +289,14 @@ def _summary(table: Table, found: Any, printed: NDArray[np.bool_]) -> dict[str, 
     hidden = found.suppressed & printed
     small = hidden & table.primary
     gap = float(found.gap)
+    inner = _inner(table)
     return {
         "cells": int(printed.sum()),
         "hidden": int(hidden.sum()),
         "small": int(small.sum()),
         "others": int((hidden & ~small).sum()),
+        "cases": float(table.values[inner].sum()),
+        "cases_hidden": float(table.values[inner & found.suppressed].sum()),
         "cost": float(found.cost),
         "bound": float(found.bound),
         "gap": gap if gap < float("inf") else None,
@@ -273,6 +304,20 @@ def _summary(table: Table, found: Any, printed: NDArray[np.bool_]) -> dict[str, 
         "attacker": str(found.attacker),
         "audited": True,
     }
+
+
+def _inner(table: Table) -> NDArray[np.bool_]:
+    """Which cells are no sum of others: each case is in one of them."""
+    import numpy as np
+
+    rows = table.relations
+    sizes = np.diff(rows.indptr)[rows.rows]
+    minus = np.bincount(rows.rows, weights=rows.signs == -1, minlength=rows.count)[rows.rows]
+    # the margin is alone on its side of the sum; of a group with one part it is the one that comes first
+    margin = np.where((sizes > 2) & (minus != 1), rows.signs == 1, rows.signs == -1)
+    found = np.ones(table.cells, dtype=np.bool_)
+    found[rows.indices[margin]] = False
+    return found
 
 
 def _say(summary: dict[str, Any], output: Path | None, preset: str | None) -> None:
@@ -283,8 +328,12 @@ def _say(summary: dict[str, Any], output: Path | None, preset: str | None) -> No
         log.print(f"Nothing to hide: none of the {summary['cells']} cells is small.")
     else:
         log.print(
-            f"{summary['hidden']} of {summary['cells']} cells are hidden: {summary['small']} small ones and "
-            f"{summary['others']} others that would give them away, at a cost of {_plain(summary['cost'])} cases."
+            f"{summary['hidden']} of {summary['cells']} cells {_are(summary['hidden'])} hidden: "
+            f"{_many(summary['small'], 'small one')} and {_many(summary['others'], 'other')} that would give them away."
+        )
+        log.print(
+            f"{_plain(summary['cases_hidden'])} of {_many(summary['cases'], 'case')} are in hidden inner cells "
+            f"(cost {_plain(summary['cost'])}: what the other hidden cells hold, margins counted again)."
         )
         log.print(_how_good(summary))
         log.print(f"Audited: a reader who {summary['attacker']} can work out no small count.")
@@ -292,7 +341,7 @@ def _say(summary: dict[str, Any], output: Path | None, preset: str | None) -> No
     if preset is not None and PRESETS[preset].rounding:
         log.print(
             f"Note: the rule {preset!r} also rounds what is shown to the nearest {PRESETS[preset].rounding}; "
-            "this command does not round."
+            "this command does not round. Round the table before it goes out."
         )
     if output is not None:
         log.print(f"Table written to {output}")
@@ -300,35 +349,23 @@ def _say(summary: dict[str, Any], output: Path | None, preset: str | None) -> No
 
 def _how_good(summary: dict[str, Any]) -> str:
     if summary["optimal"]:
-        return "No pattern that withstands the attack loses less: this one is proven best."
+        return "No pattern that withstands the attack costs less: this one is proven best."
     if summary["bound"] <= 0:
-        return "How much less another pattern could lose was not looked into."
-    gap = "" if summary["gap"] is None else f", a gap of {100 * summary['gap']:.1f} %"
-    least = _plain(round(summary["bound"], 1))
-    return f"No pattern can lose less than {least} cases{gap}. More time may find a better one."
+        return "How much less another pattern could cost was not looked into."
+    gap = summary["gap"]
+    known = "" if gap is None else f", a gap of {100 * gap:.1f} %"
+    least = f"No pattern can cost less than {_plain(round(summary['bound'], 1))}{known}."
+    if gap is None or gap > FAR:
+        return f"{least} This one may be far from the best: take fewer columns, or more time (--time-limit)."
+    return f"{least} More time may find a better one."
 
 
-def _check_options(
-    file: Path, output: Path | None, as_json: bool, symbol: str, attacker: str, time_limit: float
-) -> None:
-    from pets.disclosure.attacker import Attacker
+def _many(number: float, noun: str) -> str:
+    return f"{_plain(number)} {noun}" + ("" if number == 1 else "s")
 
-    Attacker.of(_attacker(attacker))
-    if not 0 < time_limit < 1e6:
-        raise InvalidArgument("--time-limit", "must be a positive number of seconds")
-    if output is None and as_json:
-        raise InvalidArgument("--json", "needs --output", "The table itself goes to the screen otherwise.")
-    if output is not None and output.resolve() == file.resolve():
-        raise InvalidArgument("--output", "is the input file, which holds the true counts", "Give another name.")
-    if output is not None and not output.resolve().parent.is_dir():
-        raise InvalidArgument(
-            "--output", f"is in a folder that does not exist: {output.parent}", "Make the folder first."
-        )
-    try:
-        float(symbol)
-    except ValueError:
-        return
-    raise InvalidArgument("--symbol", "looks like a number", "Take a text, for example * or x.")
+
+def _are(number: int) -> str:
+    return "is" if number == 1 else "are"
 
 
 def _plain(number: float) -> str:

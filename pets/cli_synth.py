@@ -196,21 +196,9 @@ def _number(n: int | None, rows: int | None, model: Any, frame: Any) -> int:
 
 
 def _read(path: Path, domain: Domain, only_declared: bool) -> Any:
-    import pandas as pd
+    from pets.cli_tables import read_records
 
-    if not path.is_file():
-        raise InvalidArgument("file", f"{path} does not exist", "Check the path.")
-    try:
-        # Codes such as '007' or 'NA' are labels: nothing is guessed but plain numbers.
-        frame = (
-            pd.read_parquet(path)
-            if path.suffix == ".parquet"
-            else pd.read_csv(path, keep_default_na=False, na_values=[""])
-        )
-    except (ValueError, OSError, ImportError) as error:
-        raise InvalidArgument(
-            "file", f"{path.name} cannot be read as a table ({type(error).__name__})", "Give a .csv or .parquet file."
-        ) from None
+    frame = read_records(path)
     others = [str(name) for name in frame.columns if name not in domain and name != domain.unit.id]
     if others and not only_declared:
         named = ", ".join(others[:6]) + ", ..." * (len(others) > 6)

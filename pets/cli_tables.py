@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pets.disclosure.words import is_surely_total, looks_like_data, no_heading
 from pets.errors import DataError, InvalidArgument, did_you_mean
 
 if TYPE_CHECKING:
@@ -35,8 +36,12 @@ def open_sheet(
     hierarchy: Iterable[str],
     total: str,
     margins: Margins,
-) -> Sheet:
-    """Return the cells of a CSV or Parquet file: rows counted, or a column of counts read.
+    rows: bool = False,
+    no_totals: bool = False,
+    missing: str | None = None,
+) -> tuple[Sheet, int]:
+    """Return the cells of a CSV or Parquet file (rows counted, or a column of counts read), and how many lines
+    lacked a code and got `missing`.
 
     Raises
     ------
@@ -58,10 +63,16 @@ def open_sheet(
         if name not in columns:
             raise DataError(name, "is missing", did_you_mean(name, columns))
     groups = dict(_hierarchy(text, names, total) for text in hierarchy)
+    frame, filled = _filled(frame, names, missing)
     if count is None:
-        _refuse_totals(frame, names, total)
-        return sheet_of_rows(frame, names, hierarchies=groups, total=total, margins=margins)
-    return sheet_of_cells(_with_numbers(frame, count), names, count, hierarchies=groups, total=total, margins=margins)
+        if not rows:
+            _refuse_totals(frame, names, total)
+            _refuse_counts(frame, names)
+        return sheet_of_rows(frame, names, hierarchies=groups, total=total, margins=margins), filled
+    frame = _with_numbers(frame, count)
+    if not no_totals:
+        _refuse_hidden_totals(frame, names, count, total, groups)
+    return sheet_of_cells(frame, names, count, hierarchies=groups, total=total, margins=margins), filled
 
 
 def read_frame(file: Path) -> Any:
@@ -78,6 +89,8 @@ def read_frame(file: Path) -> Any:
         raise InvalidArgument("FILE", f"{str(file)!r} does not exist", "Check the path.")
     try:
         frame = pd.read_parquet(file) if file.suffix.lower() == ".parquet" else _read_csv(file)
+    except InvalidArgument:
+        raise
     except UnicodeDecodeError:
         raise InvalidArgument("FILE", f"{file.name} is not in UTF-8", "Save it as CSV in UTF-8.") from None
     except (ValueError, OSError, ImportError) as error:
@@ -96,7 +109,32 @@ def _read_csv(file: Path) -> Any:
         first = lines.readline()
     separator = max((",", ";", "\t"), key=first.count)
     options: dict[str, Any] = {"dtype": str, "keep_default_na": False, "na_values": [""], "encoding": "utf-8-sig"}
+    if any(looks_like_data(name.strip().strip('"')) for name in first.split(separator)):
+        raise no_heading()
     return pd.read_csv(file, sep=separator, **options).rename(columns=str.strip)
+
+
+def read_records(file: Path) -> Any:
+    """Return :func:`read_frame` with numbers where a column of text holds nothing else and nothing is lost: not 007.
+
+    Raises
+    ------
+    InvalidArgument
+        The file does not exist or cannot be read.
+    """
+    frame = read_frame(file)
+    return frame if file.suffix.lower() == ".parquet" else frame.apply(_plain_numbers)
+
+
+def _plain_numbers(column: Any) -> Any:
+    import pandas as pd
+
+    known = column.notna()
+    if known.all() and len(column) and column.isin(["True", "False"]).all():
+        return column == "True"
+    numbers = pd.to_numeric(column, errors="coerce")
+    same = (numbers.isna() != known).all() and not column[known].str.match(r"[+-]?0\d|\s|.*\s$").any()
+    return numbers if same and known.any() else column
 
 
 def read_hierarchy(file: Path, name: str, total: str) -> Dimension:
@@ -139,15 +177,84 @@ def _hierarchy(text: str, names: Sequence[str], total: str) -> tuple[str, Dimens
     return name, read_hierarchy(Path(path), name, total)
 
 
+def _filled(frame: Any, names: Sequence[str], missing: str | None) -> tuple[Any, int]:
+    """Give lines without a code the one for it, and say how many they are."""
+    empty = frame[list(names)].isna()
+    lines = int(empty.any(axis=1).sum())
+    if not lines or missing is None:
+        for name in names if lines else ():
+            if empty[name].any():
+                number = int(empty[name].sum())
+                raise DataError(
+                    name,
+                    f"has missing values in {number} {'line' if number == 1 else 'lines'}",
+                    "Give them a code of their own: --missing unknown.",
+                )
+        return frame, 0
+    return frame.assign(**{name: frame[name].astype(object).where(~empty[name], missing) for name in names}), lines
+
+
+def _refuse_counts(frame: Any, names: Sequence[str]) -> None:
+    """Refuse a table of counts whose lines would be counted as persons, by the name of a column."""
+    for column in frame.columns:
+        if column in names or column.lower() not in ("n", "count", "counts", "cases", "freq", "frequency"):
+            continue
+        if frame[column].dropna().astype(str).str.fullmatch(r"\s*\d+(?:\.0*)?\s*").all():
+            problem = f"is missing: column {column} looks like counts"
+            raise InvalidArgument("--count", problem, f"Add --count {column}; or --rows if each line is one case.")
+
+
+def _refuse_hidden_totals(
+    frame: Any, names: Sequence[str], count: str, total: str, groups: Mapping[str, Dimension]
+) -> None:
+    """Refuse a total under another name: it would be counted as one more part, and give the others away."""
+    for name in names:
+        codes = frame[name].astype(str).str.strip()
+        if (codes == total).any():
+            found = next((code for code in codes.unique() if is_surely_total(code) and code != total), None)
+            if found is not None:
+                problem = f"is {total!r}, and column {name} also has {found!r}"
+                raise InvalidArgument("--total-label", problem, "Call all totals by one word.")
+            continue
+        found = next((code for code in codes.unique() if is_surely_total(code)), None)
+        why = "looks like a total"
+        if found is None and name not in groups:
+            found = _sum_of_others(frame.assign(**{name: codes}), names, name, count)
+            why = "" if found is None else "is the sum of " + _listed(sorted(set(codes.unique()) - {found}))
+        if found is not None:
+            remedy = f"Add --total-label {found}. If no line of the file is a total, say --no-totals."
+            raise InvalidArgument("--total-label", f"{found} in {name} {why}", remedy)
+
+
+def _sum_of_others(frame: Any, names: Sequence[str], name: str, count: str) -> str | None:
+    """Return the code whose rows are the sums of all others', in every combination of the other columns."""
+    others = [other for other in names if other != name]
+    index = [frame[other] for other in others] or [frame[name].map(lambda _: "").rename("")]
+    wide = frame.pivot_table(index=index, columns=name, values=count, aggfunc="sum", fill_value=0)
+    if wide.shape[1] < 3:
+        return None
+    twice = wide.mul(2).eq(wide.sum(axis=1), axis=0).all() & wide.any()
+    return next((str(code) for code in wide.columns[twice]), None)
+
+
+def _listed(codes: Sequence[str]) -> str:
+    return f"{', '.join(codes[:-1])} and {codes[-1]}" if len(codes) < 6 else f"the other {len(codes)} codes"
+
+
 def _refuse_totals(frame: Any, names: Sequence[str], total: str) -> None:
     """Refuse a table of counts whose rows would be counted as persons."""
     for name in names:
-        if (frame[name] == total).any():
+        found = next((code for code in frame[name].dropna().unique() if _is_total(code, total)), None)
+        if found is not None:
             raise InvalidArgument(
                 "--count",
-                f"is needed: the column {name!r} has rows for {total!r}, so FILE is a table, not a list of cases",
-                "Say which column holds the counts, e.g. --count n.",
+                f"is needed: the column {name!r} has rows for {found!r}, so FILE is a table, not a list of cases",
+                "Say which column holds the counts, e.g. --count n; or --rows if each line is one case.",
             )
+
+
+def _is_total(code: object, total: str) -> bool:
+    return code == total or is_surely_total(str(code).strip())
 
 
 def _with_numbers(frame: Any, count: str) -> Any:

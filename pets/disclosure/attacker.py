@@ -38,8 +38,9 @@ class Attacker:
 
     Notes
     -----
-    Knowledge that is false of a pattern cannot be had of it: if some hidden cell is empty, nobody is assumed to
-    know that none is, and if a hidden cell contradicts the rule's range, the symbols tell nothing.
+    Knowledge that is false of a pattern cannot be had of it: if some printed cell is empty and hidden, nobody is
+    assumed to know that none is, and of a cell that contradicts the rule's range its symbol tells nothing. A
+    cell that is printed nowhere bears no symbol; the other cells' symbols are read all the same.
     Knowledge from outside the table beyond the above (a newspaper report, the details of the algorithm
     that chose the pattern) is not modelled.
 
@@ -112,34 +113,31 @@ class Attacker:
             np.ceil(lower, where=suppressed, out=lower)
             np.floor(upper, where=suppressed, out=upper)
         if self.no_zero_hidden(table, suppressed):
-            np.maximum(lower, 1.0, where=suppressed, out=lower)
-        if self.reads_symbols(table, suppressed):
-            self._apply_symbols(table, suppressed, lower, upper)
+            np.maximum(lower, 1.0, where=suppressed & table.printed, out=lower)
+        self._apply_symbols(table, self.reads_symbols(table, suppressed), lower, upper)
         return lower, upper
 
     def no_zero_hidden(self, table: Table, suppressed: NDArray[np.bool_]) -> bool:
-        """Return whether this attacker knows that every hidden count is 1 or more."""
-        return self.zeros_known and table.integral and not bool(np.any(table.values[suppressed] < 1))
+        """Return whether this attacker knows that every hidden count is 1 or more, if it is printed at all."""
+        return self.zeros_known and table.integral and not bool(np.any(table.values[suppressed & table.printed] < 1))
 
-    def reads_symbols(self, table: Table, suppressed: NDArray[np.bool_]) -> bool:
-        """Return whether the symbols tell this attacker in which range a hidden cell lies."""
+    def reads_symbols(self, table: Table, suppressed: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """Return of which hidden cells, shape (n,), the symbol tells this attacker whether it lies in the range."""
         if not self.symbols_differ or table.primary_range is None:
-            return False
+            return np.zeros(table.cells, dtype=np.bool_)
         low, high = table.primary_range
         inside = (table.values >= low) & (table.values <= high)
-        return bool(np.all(inside[suppressed] == table.primary[suppressed]))
+        return np.asarray(suppressed & table.printed & (inside == table.primary))
 
     def _apply_symbols(
-        self, table: Table, suppressed: NDArray[np.bool_], lower: NDArray[np.float64], upper: NDArray[np.float64]
+        self, table: Table, read: NDArray[np.bool_], lower: NDArray[np.float64], upper: NDArray[np.float64]
     ) -> None:
         low, high = table.primary_range or (0, 0)
-        primary, other = suppressed & table.primary, suppressed & ~table.primary
+        primary, other = read & table.primary, read & ~table.primary
         np.maximum(lower, float(low), where=primary, out=lower)
         np.minimum(upper, float(high), where=primary, out=upper)
-        # Values below the range are possible for a secondary only if an empty cell may hide among them; the hull
-        # {0} or more than `high` is then everything from 0 on.
-        if low <= 0 or (low == 1 and self.no_zero_hidden(table, suppressed)):
-            np.maximum(lower, float(high + 1), where=other, out=lower)
+        # Where a secondary may lie below the range (be empty, say), the hull of what is left is everything from there.
+        np.maximum(lower, float(high + 1), where=other & (lower >= low), out=lower)
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain data."""

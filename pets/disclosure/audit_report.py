@@ -27,8 +27,8 @@ border-bottom: 1px solid #ddd; vertical-align: top; } .bad { color: #a00; } .goo
 """
 
 _AUDIT = """<p class="{{ 'good' if audit.safe else 'bad' }}"><strong>{{ verdict }}</strong></p>
-<p>{{ audit.cells|length }} hidden cells, {{ audit.sensitive.sum() }} of them sensitive. Seen from the side of a reader
-who {{ audit.attacker }}.{% if audit.undecided %} {{ audit.undecided|length }} could not be decided in the time.
+<p>{{ audit.cells|length }} hidden {{ 'cell' if audit.cells|length == 1 else 'cells' }}, {{ audit.sensitive.sum() }} of them sensitive. Seen from the side of a reader
+who {{ audit.attacker }}.{% if audit.undecided %} {{ audit.undecided|length }} could not be decided.
 {% endif %}</p>
 {% if leaks %}<table><thead><tr><th>cell</th><th>must be</th><th>why</th></tr></thead><tbody>
 {% for leak in leaks %}<tr><td>{{ leak.name }}</td><td>{{ span(leak.low, leak.high) }}</td><td>{{ leak.equation }}</td>
@@ -63,7 +63,7 @@ def verdict(audit: Audit) -> str:
         follow = "1 hidden value follows" if exact == 1 else f"{exact} hidden values follow"
         return f"This publication leaks: {follow} from it{closely}."
     if audit.undecided:
-        return "No leak was found, but not every cell could be decided in the time."
+        return "No leak was found, but not every cell could be decided."
     return "No sensitive value follows from this publication, for a reader with this knowledge."
 
 
@@ -77,7 +77,7 @@ def span(low: float, high: float) -> str:
 def write_report(found: Audit | Reconstruction, path: Path) -> None:
     """Write an audit or a reconstruction as .html, .csv or .json.
 
-    The file is as confidential as the data until what it shows has been mended.
+    Only its owner may read the file: it is as confidential as the data until what it shows has been mended.
 
     Raises
     ------
@@ -92,7 +92,13 @@ def write_report(found: Audit | Reconstruction, path: Path) -> None:
         )
     if not path.resolve().parent.is_dir():
         raise InvalidArgument("--output", "is in a folder that does not exist", "Make the folder first.")
-    write_atomic(path, maker(found))
+    text = maker(found)
+    try:  # nobody else may read it, not even while it is written: an existing file keeps its permissions
+        path.touch(mode=0o600)
+        path.chmod(0o600)
+    except OSError:
+        raise InvalidArgument("--output", "cannot be written", "Give a file that you may write.") from None
+    write_atomic(path, text)
 
 
 def _html(found: Audit | Reconstruction) -> str:

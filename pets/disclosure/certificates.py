@@ -9,7 +9,7 @@ from typing import TypeAlias
 
 import numpy as np
 
-from pets.disclosure.highs import Program
+from pets.disclosure.programs import Program
 from pets.disclosure.system import System, Vector
 from pets.errors import PetsError
 

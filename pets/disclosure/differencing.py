@@ -43,7 +43,8 @@ class Linked:
     printed_hidden
         Cells that some release lists without a number, bool (n,).
     differences
-        Cells that no release lists: what a later release has more than an earlier one, bool (n,).
+        What a later release has more than an earlier one, in cells that both list, bool (n,). All other cells that are
+        neither listed nor such a difference are listed nowhere: they only tie others together.
     """
 
     reading: Reading
@@ -102,15 +103,16 @@ def audit_releases(
 ) -> Audit:
     """Return what a reader of one or several releases can work out; nobody's true values are needed.
 
-    A leak is a hidden cell whose value follows, or a small difference between nested releases that does.
+    A leak is a hidden cell whose value follows, or a small count that does although no release lists it: what one
+    of two nested releases has more, or what one of two overlapping bands has besides the other.
 
     Parameters
     ----------
     releases, attacker, groups, nested
         As for :func:`link_releases`.
     minimum
-        Counts from this one on are not sensitive. If left out, every hidden cell is, whatever its value, and
-        differences under 5.
+        Counts from this one on are not sensitive. If left out, every hidden cell is, whatever its value, and of
+        what no release lists the counts under 5.
     width
         Ranges narrower than this are leaks too, if they reach below `minimum`.
     progress, time_limit
@@ -122,18 +124,22 @@ def audit_releases(
         Releases contradict each other.
     """
     linked = link_releases(releases, attacker, groups=groups, nested=nested)
-    watched = linked.printed_hidden | linked.differences
+    hidden = linked.reading.hidden
     found = audit_reading(
-        linked.reading, watched, Attacker.of(attacker), progress=progress, time_limit=time_limit, width=width
+        linked.reading, hidden, Attacker.of(attacker), progress=progress, time_limit=time_limit, width=width
     )
-    limit = np.where(linked.differences, minimum or SMALL, np.inf if minimum is None else minimum)
+    derived = hidden & ~linked.printed_hidden
+    limit = np.where(derived, minimum or SMALL, np.inf if minimum is None else minimum)
     small = tuple(
-        # that a difference is empty tells of nobody
+        # that nobody is in a cell that no release lists tells of nobody
         leak
         for leak in found.leaks
-        if leak.low < limit[leak.cell] and (leak.high > 0 or not linked.differences[leak.cell])
+        if leak.low < limit[leak.cell] and (leak.high > 0 or not derived[leak.cell])
     )
-    open_ = tuple(cell for cell in found.undecided if found.interval(cell)[0] < limit[cell])
+    low = dict(zip(found.cells.tolist(), found.low.tolist(), strict=True))
+    open_ = tuple(cell for cell in found.undecided if low[cell] < limit[cell])
+    watched = linked.printed_hidden | linked.differences
+    watched[[*(leak.cell for leak in small), *open_]] = True
     listed = watched[found.cells]
     return replace(
         found, cells=found.cells[listed], low=found.low[listed], high=found.high[listed],
@@ -177,13 +183,14 @@ class _Model:
         self._add_sums(population, release, own)
 
     def subtract(self, earlier: int, later: int) -> None:
-        """Add what the later release has more, in every cell that both of them list."""
+        """Add what the later release has more, in every cell that both of them have, listed or not."""
         for (population, codes), before in list(self.place.items()):
             after = self.place.get((later, codes))
-            if population != earlier or after is None or "" in (self.kind[before], self.kind[after]):
+            if population != earlier or after is None:
                 continue
             name = f"{self.names[after]} minus {self.names[before]}"
-            more = self._new(name, "difference")
+            listed = "" not in (self.kind[before], self.kind[after])
+            more = self._new(name, "difference" if listed else "")
             self.rows[after, before, more] = ([after, before, more], [1, -1, -1], 0.0)
 
     def linked(self, whole: bool) -> Linked:

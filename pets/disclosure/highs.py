@@ -1,131 +1,80 @@
-"""Linear and integer programs over a system, solved by HiGHS again and again with other objectives."""
+"""HiGHS, the solver of all linear and integer programs here: one thread, silent, and handed arrays."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pets.disclosure.system import System, Vector, contradiction
-from pets.errors import PetsError
-
 if TYPE_CHECKING:
-    from types import ModuleType
+    from scipy.sparse import csc_array
 
-PRIMAL_SIMPLEX = 4
-"""After a change of the objective the old basis is still primal feasible, so that few pivots are left."""
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+Flags = NDArray[np.bool_]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Optimum:
-    """What a program found.
+def quiet(**options: object) -> Any:
+    """Return a solver that prints nothing and keeps to one thread, with further options of HiGHS set."""
+    from highspy import Highs
 
-    Parameters
-    ----------
-    bound
-        No solution has a smaller objective, up to the solver's tolerance; ``-inf`` if the program is unbounded.
-    x
-        The best solution, shape (n,), or ``None`` if there is none (unbounded, or the time was up).
+    solver = Highs()
+    for name, value in {"output_flag": False, "threads": 1, **options}.items():
+        solver.setOptionValue(name, value)
+    return solver
+
+
+def load(
+    solver: Any,
+    matrix: csc_array,
+    cost: Floats,
+    bounds: tuple[Floats, Floats],
+    rows: tuple[Floats, Floats],
+    *,
+    whole: bool = False,
+) -> None:
+    """Give `solver` the problem: minimise ``cost @ x`` with ``rows[0] <= matrix @ x <= rows[1]`` within bounds."""
+    from highspy import HighsLp, HighsVarType, MatrixFormat
+
+    model = HighsLp()
+    model.num_row_, model.num_col_ = matrix.shape
+    model.col_cost_ = cost
+    model.col_lower_, model.col_upper_ = bounds
+    model.row_lower_, model.row_upper_ = rows
+    model.a_matrix_.format_ = MatrixFormat.kColwise
+    model.a_matrix_.start_ = matrix.indptr
+    model.a_matrix_.index_ = matrix.indices
+    model.a_matrix_.value_ = matrix.data
+    if whole:
+        model.integrality_ = [HighsVarType.kInteger] * matrix.shape[1]
+    solver.passModel(model)
+
+
+def set_bounds(solver: Any, columns: Ints, lower: Floats, upper: Floats) -> None:
+    """Change the bounds of some columns."""
+    solver.changeColsBounds(len(columns), columns.astype(np.int32), lower, upper)
+
+
+def set_costs(solver: Any, columns: Ints, cost: Floats) -> None:
+    """Change the costs of some columns."""
+    solver.changeColsCost(len(columns), columns.astype(np.int32), cost)
+
+
+def solved(solver: Any, *, cold: bool = False) -> bool:
+    """Run `solver` and return whether it found an optimum; one more try from scratch if it did not.
+
+    Unless it starts `cold`, its word that there is none is not taken either: after many changes the basis that it
+    starts from can be so ill-conditioned that it takes a program for infeasible which is not.
     """
+    from highspy import HighsModelStatus
 
-    bound: float
-    x: Vector | None
-
-
-class Program:
-    """Minimises one linear objective after the other over the same system.
-
-    Parameters
-    ----------
-    system
-        The rows and bounds.
-    whole
-        Whether x must be whole: an integer program, branched as far as needed; otherwise a linear one.
-    gap
-        Relative gap at which an integer program may stop.
-    """
-
-    def __init__(self, system: System, whole: bool = False, gap: float = 0.0) -> None:
-        import highspy
-
-        self._solver = highspy.Highs()
-        self._status = highspy.HighsModelStatus
-        self._whole = whole
-        self._columns = np.arange(system.size, dtype=np.int32)
-        for name, value in _options(whole, gap).items():
-            self._solver.setOptionValue(name, value)
-        self._solver.passModel(_model(highspy, system))
-        if whole:
-            kinds = np.full(system.size, int(highspy.HighsVarType.kInteger), dtype=np.uint8)
-            self._solver.changeColsIntegrality(system.size, self._columns, kinds)
-
-    def minimise(self, cost: Vector, seconds: float | None = None) -> Optimum:
-        """Return the least value of ``cost @ x``.
-
-        Raises
-        ------
-        InvalidArgument
-            The system has no solution.
-        PetsError
-            The solver gave up.
-        """
-        solver = self._solver
-        solver.changeColsCost(len(self._columns), self._columns, np.asarray(cost, dtype=np.float64))
-        if seconds is not None:
-            solver.setOptionValue("time_limit", float(solver.getRunTime() + max(seconds, 0.01)))
+    for _ in range(2):
         solver.run()
         status = solver.getModelStatus()
-        if status == self._status.kOptimal:
-            info = solver.getInfo()
-            bound = info.mip_dual_bound if self._whole else info.objective_function_value
-            return Optimum(float(bound), np.asarray(solver.getSolution().col_value))
-        if status in {self._status.kUnbounded, self._status.kUnboundedOrInfeasible}:
-            return Optimum(-np.inf, None)
-        if status == self._status.kInfeasible:
-            raise contradiction()
-        if status == self._status.kTimeLimit:
-            return self._interrupted()
-        raise PetsError(f"the solver stopped with {status.name}. Please report the table's size and shape.")
-
-    def fix(self, column: int, lower: float, upper: float) -> None:
-        """Change the bounds of one unknown."""
-        self._solver.changeColBounds(int(column), float(lower), float(upper))
-
-    def row_duals(self) -> Vector:
-        """Return the multiplier of each row in the last optimum, shape (m,)."""
-        return np.asarray(self._solver.getSolution().row_dual)
-
-    def _interrupted(self) -> Optimum:
-        info = self._solver.getInfo()
-        found = info.primal_solution_status == 2
-        bound = float(info.mip_dual_bound) if self._whole else -np.inf
-        return Optimum(bound, np.asarray(self._solver.getSolution().col_value) if found else None)
-
-
-def _options(whole: bool, gap: float) -> dict[str, Any]:
-    options: dict[str, Any] = {"output_flag": False, "threads": 1}
-    if whole:
-        # objectives are whole, so that a bound within one of the solution proves it
-        return options | {"mip_rel_gap": gap, "mip_abs_gap": 0.999}
-    return options | {"presolve": "off", "simplex_strategy": PRIMAL_SIMPLEX}
-
-
-def _model(highspy: ModuleType, system: System) -> Any:
-    model = highspy.HighsLp()
-    columns = system.matrix.tocsc()
-    rows, size = system.matrix.shape
-    model.num_col_, model.num_row_ = size, rows
-    model.col_cost_ = np.zeros(size)
-    model.col_lower_, model.col_upper_ = _infinite(highspy, system.lower), _infinite(highspy, system.upper)
-    model.row_lower_ = model.row_upper_ = system.rhs
-    model.a_matrix_.format_ = highspy.MatrixFormat.kColwise
-    model.a_matrix_.start_ = columns.indptr
-    model.a_matrix_.index_ = columns.indices
-    model.a_matrix_.value_ = columns.data
-    return model
-
-
-def _infinite(highspy: ModuleType, bounds: Vector) -> NDArray[np.float64]:
-    return np.clip(bounds, -highspy.kHighsInf, highspy.kHighsInf)
+        if status == HighsModelStatus.kOptimal:
+            return True
+        if cold and status in (HighsModelStatus.kInfeasible, HighsModelStatus.kUnboundedOrInfeasible):
+            return False
+        solver.clearSolver()
+    return False

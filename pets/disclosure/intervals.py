@@ -9,7 +9,7 @@ from time import monotonic
 import numpy as np
 from numpy.typing import NDArray
 
-from pets.disclosure.highs import Program
+from pets.disclosure.programs import Program
 from pets.disclosure.system import System, Vector
 
 Enough = Callable[[Vector, Vector], NDArray[np.bool_]]

@@ -11,16 +11,30 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from pets.disclosure.words import COUNTS, looks_like_data, looks_like_date, no_heading, total_among
 from pets.errors import ConfigError, InvalidArgument, did_you_mean
 
-TOTALS = ("total", "all", "t", "both", "both sexes", "all ages", "overall", "sum", "everybody", "")
-"""Codes that stand for a total, in lower case, unless another is named."""
-
-MARKS = ("", "*", "**", "***", "x", "c", "s", "-", "--", "..", ":", "na", "nan", "none", "suppressed", "hidden", "#")
+MARKS = (
+    "",
+    "*",
+    "**",
+    "***",
+    "x",
+    "c",
+    "s",
+    "-",
+    "--",
+    ".",
+    "..",
+    ":",
+    "na",
+    "nan",
+    "none",
+    "suppressed",
+    "hidden",
+    "#",
+)
 """What a hidden cell may show, in lower case."""
-
-COUNTS = ("count", "counts", "value", "n", "cases", "freq", "frequency", "number", "obs")
-"""Names of the column that holds the numbers, in lower case."""
 
 _BELOW = re.compile(r"^(?:<|&lt;)\s*(\d+)$")
 _AT_MOST = re.compile(r"^(?:<=|≤)\s*(\d+)$")
@@ -57,6 +71,10 @@ class Printed:
     low, high
         What the print says of each cell, (n,): equal for a number, 1 and 4 for ``<5``, 0 and infinity for ``*``.
         A ``<5`` is read as 0 to 4; that a hidden cell is not 0 is the attacker's knowledge.
+    numbers
+        Name of the column that holds the numbers, empty for a crosstab.
+    ignored
+        Columns that were not read.
     """
 
     name: str
@@ -66,6 +84,8 @@ class Printed:
     hidden: NDArray[np.bool_]
     low: NDArray[np.float64]
     high: NDArray[np.float64]
+    numbers: str = ""
+    ignored: tuple[str, ...] = ()
 
     @property
     def prints_zeros(self) -> bool:
@@ -109,6 +129,7 @@ def read_printed(
     value: str | None = None,
     total: str | None = None,
     one_symbol: bool = False,
+    by: Sequence[str] = (),
 ) -> Printed:
     """Return the published table of a CSV file.
 
@@ -123,6 +144,8 @@ def read_printed(
         Code of the totals; recognised (``Total``, ``All`` ...) if left out.
     one_symbol
         Take every mark for the same one: ``<5`` then only says that the cell is hidden.
+    by
+        Columns of codes; all but the one of the numbers if left out.
 
     Raises
     ------
@@ -131,9 +154,10 @@ def read_printed(
     """
     rows = _rows(path)
     head, body = [name.strip() for name in rows[0]], rows[1:]
-    column = _value_column(head, body, value)
-    cells = _crosstab(head, body) if column is None else _long(head, body, column)
-    names, codes, fields = cells
+    _refuse_no_heading(head)
+    column = _value_column(head, body, value, by)
+    places = [head.index(name) for name in by] or [place for place in range(len(head)) if place != column]
+    names, codes, fields = _crosstab(head, body) if column is None else _long(head, body, places, column)
     marks = [_required(field, line, path) for line, field in fields]
     _refuse_repeats(codes, fields, path)
     hidden = np.array([mark.hidden for mark in marks])
@@ -145,6 +169,8 @@ def read_printed(
         hidden,
         np.array([0.0 if one_symbol and mark.hidden else mark.low for mark in marks]),
         np.array([np.inf if one_symbol and mark.hidden else mark.high for mark in marks]),
+        "" if column is None else head[column],
+        () if column is None else tuple(name for place, name in enumerate(head) if place not in (*places, column)),
     )
 
 
@@ -162,6 +188,12 @@ def read_groups(path: str | Path) -> Mapping[str, tuple[str, ...]]:
             found.setdefault(row[1].strip(), []).append(row[0].strip())
     return {group: tuple(parts) for group, parts in found.items()}
 
+
+_NO_NUMBER = (
+    "Marks are empty, *, <5, 1-4. Name the column of the numbers with --count; if each line is a record, use "
+    "--rows --by."
+)
+_TWICE = "Give each cell once. If each line is a record, use --rows --by."
 
 Fields = list[tuple[int, str]]
 Cells = tuple[list[str], list[list[str]], Fields]
@@ -182,23 +214,48 @@ def _rows(path: str | Path) -> list[list[str]]:
     return rows
 
 
-def _value_column(head: Sequence[str], body: Sequence[Sequence[str]], value: str | None) -> int | None:
+def _refuse_no_heading(head: Sequence[str]) -> None:
+    """A crosstab may have years in its heading, but neither in front, nor in the last place alone."""
+    last = looks_like_data(head[-1]) or (parse_mark(head[-1]) is not None and head[-1] != "")
+    alone = last and not any(map(looks_like_data, head[:-1])) and head[-1].lower() not in COUNTS
+    if looks_like_data(head[0]) or any(map(looks_like_date, head)) or (alone and head[-1].lower() not in MARKS):
+        raise no_heading()
+
+
+def _value_column(
+    head: Sequence[str], body: Sequence[Sequence[str]], value: str | None, by: Sequence[str]
+) -> int | None:
     """Return the column of the numbers, or ``None`` for a crosstab."""
+    for name in (*by, *([] if value is None else [value])):
+        if name not in head:
+            argument = "value" if name == value else "by"
+            raise InvalidArgument(argument, f"there is no column {name!r}", did_you_mean(name, head))
     if value is not None:
-        if value not in head:
-            raise InvalidArgument("value", f"there is no column {value!r}", did_you_mean(value, head))
+        if value in by:
+            raise InvalidArgument("value", f"names {value!r}, which the columns of codes name too")
         return head.index(value)
-    named = [place for place, name in enumerate(head) if name.lower() in COUNTS]
+    named = [place for place, name in enumerate(head) if name.lower() in COUNTS and name not in by]
     if named:
         return named[-1]
-    numeric = [all(parse_mark(row[place]) is not None for row in body) for place in range(len(head))]
-    if len(head) > 2 and all(numeric[1:]):
+    if by:
+        left = [place for place, name in enumerate(head) if name not in by]
+        if len(left) != 1:
+            raise InvalidArgument("value", "is missing", "Name the column with the numbers: --count COLUMN.")
+        return left[0]
+    if len(head) > 2 and all(_has_numbers([row[place].strip() for row in body]) for place in range(1, len(head))):
         return None
     return len(head) - 1
 
 
-def _long(head: list[str], body: Sequence[Sequence[str]], column: int) -> Cells:
-    places = [place for place in range(len(head)) if place != column]
+def _has_numbers(fields: Sequence[str]) -> bool:
+    """Return whether a column is one of numbers, perhaps with marks that nobody knows; not 0-4, 5-9, Total."""
+    marks = [parse_mark(field) for field in fields]
+    if all(mark is not None for mark in marks):
+        return not all(_BETWEEN.match(field) for field in fields)
+    return any(mark is not None and not mark.hidden for mark in marks) and total_among([f for f in fields if f]) is None
+
+
+def _long(head: list[str], body: Sequence[Sequence[str]], places: Sequence[int], column: int) -> Cells:
     fields = [(line, row[column]) for line, row in enumerate(body, 2)]
     return [head[place] for place in places], [[row[place].strip() for row in body] for place in places], fields
 
@@ -217,7 +274,7 @@ def _required(field: str, line: int, path: str | Path) -> Mark:
     found = parse_mark(field)
     if found is None:
         problem = f"line {line} has neither a number nor a mark of a hidden cell in the column of numbers"
-        raise ConfigError(str(path), problem, "Marks are empty, *, <5, 1-4; name the column with --value.")
+        raise ConfigError(str(path), problem, _NO_NUMBER)
     if found.low < 0:
         raise ConfigError(str(path), f"line {line} has a negative cell")
     return found
@@ -227,12 +284,11 @@ def _refuse_repeats(codes: Sequence[Sequence[str]], fields: Fields, path: str | 
     seen: dict[tuple[str, ...], int] = {}
     for key, (line, _) in zip(zip(*codes, strict=True), fields, strict=True):
         if key in seen:
-            raise ConfigError(str(path), f"line {line} has the same codes as line {seen[key]}", "Give each cell once.")
+            raise ConfigError(str(path), f"line {line} has the same codes as line {seen[key]}", _TWICE)
         seen[key] = line
 
 
 def _total_of(codes: Sequence[str], total: str | None) -> str | None:
     if total is not None:
         return total if total in codes else None
-    known = {code.lower(): code for code in codes}
-    return next((known[name] for name in TOTALS if name in known), None)
+    return total_among(codes)

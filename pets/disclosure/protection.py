@@ -103,7 +103,7 @@ def hideable(table: Table, attacker: Attacker) -> NDArray[np.bool_]:
     must = table.primary | table.forced
     may = must | ~table.frozen
     zero = table.values == 0
-    if attacker.zeros_known and table.integral and not bool(np.any(must & zero)):
+    if attacker.zeros_known and table.integral and not bool(np.any(must & zero & table.printed)):
         may &= ~zero
     return may
 
@@ -127,7 +127,8 @@ def _refuse(table: Table, impossible: NDArray[np.bool_]) -> None:
     cell = int(np.flatnonzero(impossible)[0])
     more = f" (and {int(impossible.sum()) - 1} more)" if impossible.sum() > 1 else ""
     raise InvalidArgument(
-        f"table.sliding_protection[{cell}]",
-        f"what everybody knows of {table.name(cell)}{more} leaves less room than its level demands",
+        "table",
+        f"{table.name(cell)}{more} cannot be protected: what everybody knows of it leaves less room than its level "
+        "demands",
         "Lower the level, print one symbol for all hidden cells, or widen the rule.",
     )

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from pets.disclosure.auditing import shown
 from pets.disclosure.frames import Columns, labels_in_order
-from pets.disclosure.highs import Program
 from pets.disclosure.intervals import Enough, Intervals, Progress, feasible_intervals
+from pets.disclosure.programs import Program
 from pets.disclosure.system import System, Vector
 from pets.errors import InvalidArgument, did_you_mean
 

@@ -218,6 +218,8 @@ class Sheet:
         known = (self.fate == Fate.KNOWN) & ~verdict.sensitive
         frozen = empty | known | (self.fate == Fate.SHOWN)
         unprinted = np.isin(self.fate, (Fate.LATENT, Fate.KNOWN, Fate.DERIVED, Fate.HIDDEN))
+        told = self._told_by(frequency) if len(frequency) == len(rules) == 1 else None
+        lower, upper = self._bounds(zeros_printed, told, verdict.sensitive)
         return Table(
             self.contributions.values,
             self.relations,
@@ -225,8 +227,8 @@ class Sheet:
             frozen=frozen,
             forced=unprinted & ~frozen & ~primary,
             cost=np.where(unprinted | frozen, 0.0, self._cost(cost)),
-            lower=self._least(zeros_printed),
-            upper=np.where(self.structural, 0.0, np.inf),
+            lower=lower,
+            upper=upper,
             lower_protection=np.where(primary, verdict.below, 0.0),
             upper_protection=np.where(primary, verdict.above, 0.0),
             sliding_protection=np.where(primary, verdict.width, 0.0),
@@ -234,7 +236,8 @@ class Sheet:
             contributors=self.contributions.contributors,
             dimensions=self.dimensions,
             codes=self.codes,
-            primary_range=self._told_by(frequency) if len(frequency) == len(rules) == 1 else None,
+            primary_range=told,
+            printed=np.isin(self.fate, (Fate.PRINTED, Fate.HIDDEN, Fate.SHOWN)),
         )
 
     def _shown_as_empty(self, zeros_printed: bool) -> NDArray[np.bool_]:
@@ -245,16 +248,33 @@ class Sheet:
         empty = self.contributions.records == 0
         return np.asarray(self.structural | (readable & empty), dtype=np.bool_)
 
+    def _bounds(
+        self, zeros_printed: bool, told: tuple[int, int] | None, sensitive: NDArray[np.bool_]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return what everybody knows each cell to be at least and at most.
+
+        A margin that is not known although margins are known must be one that the rule calls sensitive.
+        """
+        lower, upper = self._least(zeros_printed), np.where(self.structural, 0.0, np.inf)
+        if told is not None:
+            missing = (self.fate == Fate.KNOWN) & sensitive & ~self.structural
+            lower[missing], upper[missing] = told
+        return lower, upper
+
     def _least(self, zeros_printed: bool) -> NDArray[np.float64]:
         """Return what everybody knows each cell to be at least.
 
         Where zeros are printed, a hidden count of a printed table is 1 or more. An attacker draws that conclusion
-        for all hidden cells alike; where some cells are printed nowhere and may be empty, it has to be said here.
+        for all hidden cells alike; where some cells may be empty, being printed nowhere or hidden by an earlier
+        release that did hide zeros, it has to be said here of the others.
         """
-        unseen = np.isin(self.fate, (Fate.LATENT, Fate.DERIVED)) & (self.contributions.records == 0)
-        if not (self.integral and zeros_printed and unseen.any()):
+        empty = self.contributions.records == 0
+        unseen = np.isin(self.fate, (Fate.LATENT, Fate.DERIVED)) & empty
+        earlier = (self.fate == Fate.HIDDEN) & empty
+        if not (self.integral and zeros_printed and (unseen.any() or earlier.any())):
             return np.zeros(self.cells)
-        seen = np.isin(self.fate, (Fate.KNOWN, Fate.PRINTED, Fate.HIDDEN, Fate.SHOWN))
+        seen = np.isin(self.fate, (Fate.KNOWN, Fate.PRINTED, Fate.SHOWN))
+        seen |= (self.fate == Fate.HIDDEN) & (not earlier.any())
         return np.where(seen & (self.contributions.values >= 1), 1.0, 0.0)
 
     def _cost(self, cost: Cost) -> NDArray[np.float64]:

@@ -121,7 +121,7 @@ class SuppressCells:
         rule, hidden = self._rule(()), list(small)
         reach: list[Reach | None] = [None] * len(small)
         if self.complementary != "none" and any(each.any() for each in small):
-            rule, hidden, reach = self._complete(query, tables, small)
+            rule, hidden, reach = self._complete(query, tables)
         parts = [
             Measured(block, np.where(mask, 0, values), NoNoise(), mask, self.hidden_range, between)
             for block, values, mask, between in zip(query.blocks, tables, hidden, reach, strict=True)
@@ -141,14 +141,13 @@ class SuppressCells:
         return SuppressionRule(self.minimum, self.zeros, self.complementary != "none", withheld)
 
     def _complete(
-        self, query: BoundQuery, tables: Sequence[NDArray[np.int64]], small: Sequence[Flags]
+        self, query: BoundQuery, tables: Sequence[NDArray[np.int64]]
     ) -> tuple[SuppressionRule, list[Flags], list[Reach | None]]:
         """Return the rule with the totals it holds back, what is hidden in each table, and what a reader can tell."""
         from pets.disclosure.auditing import audit
         from pets.disclosure.complementary import suppress
 
-        counts = [values[: block.cells] for values, block in zip(tables, query.blocks, strict=True)]
-        model = published(query.blocks, counts, query.domain, self.margins)
+        model = published(query.blocks, tables, query.domain, self.margins)
         table = model.sheet.table(MinimumFrequency(self.minimum, self.zeros))
         attacker = Attacker(zeros_known=self.zeros == "publish")
         method: Literal["optimal", "fast"] = "fast" if self.complementary == "fast" else "optimal"
@@ -164,13 +163,9 @@ class SuppressCells:
         low[found.cells], high[found.cells] = found.low, found.high
         hidden: list[Flags] = []
         reach: list[Reach | None] = []
-        for place, own in zip(model.places, small, strict=True):
-            mask, ends = own.copy(), (np.zeros(own.size), np.zeros(own.size))
-            mask[: place.size] = pattern[place]
-            ends[0][:], ends[1][:] = self.hidden_range  # of the cell of dropped rows, which is in no sum
-            ends[0][: place.size], ends[1][: place.size] = low[place], high[place]
-            hidden.append(mask)
-            reach.append(ends)
+        for place, block in zip(model.places, query.blocks, strict=True):
+            hidden.append(pattern[place] & block.free())
+            reach.append((low[place], high[place]))
         return self._rule(_withheld(model, table, pattern)), hidden, reach
 
 

@@ -54,6 +54,9 @@ class Table:
         For each dimension the label of every cell, shape (n,) each.
     primary_range
         What the rule itself tells of a primary: ``(1, 4)`` when counts below 5 are hidden and zeros shown.
+    printed
+        Cells in whose place something is printed, a number or a symbol, bool (n,); all if left out. The others only
+        tie printed ones together.
 
     Raises
     ------
@@ -86,6 +89,7 @@ class Table:
     dimensions: tuple[str, ...]
     codes: tuple[NDArray[np.str_], ...]
     primary_range: tuple[int, int] | None
+    printed: NDArray[np.bool_]
 
     def __init__(
         self,
@@ -105,6 +109,7 @@ class Table:
         dimensions: Sequence[str] = (),
         codes: Sequence[ArrayLike] = (),
         primary_range: tuple[int, int] | None = None,
+        printed: ArrayLike | None = None,
     ) -> None:
         cells = _numbers("values", values, None, 0.0)
         n = len(cells)
@@ -116,6 +121,7 @@ class Table:
             "primary": marked,
             "frozen": _flags("frozen", frozen, n),
             "forced": _flags("forced", forced, n),
+            "printed": _flags("printed", np.ones(n, dtype=np.bool_) if printed is None else printed, n),
             "cost": _numbers("cost", cost, n, np.maximum(np.abs(cells), 1.0) if whole else np.abs(cells)),
             "lower": _numbers("lower", lower, n, 0.0, infinite=True),
             "upper": _numbers("upper", upper, n, np.inf, infinite=True),

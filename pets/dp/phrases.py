@@ -13,6 +13,7 @@ from fractions import Fraction
 from typing import Final
 
 from pets.errors import InvalidArgument
+from pets.exact import show
 
 PHRASINGS: Final = (
     "counts within 3 patients at 95 %",
@@ -38,6 +39,9 @@ COUNTED: Final = {
 
 GROUPS: Final = frozenset({"family", "household", "centre", "hospital", "site", "registry"})
 """What has several patients: a count of rows says nothing of these unless each row is one."""
+
+_LEAST_LEVEL: Final = Fraction(1, 2)
+"""Below it a level more likely says how often the target may be missed than how often it must be met."""
 
 _NUMBER = r"(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?"
 _SURE = r"(?:confidence intervals?|confidence level|confidence|probability|certainty|coverage|level|ci)"
@@ -91,7 +95,8 @@ def read(phrase: object) -> Target:
     Raises
     ------
     InvalidArgument
-        It is not understood; the error shows phrasings that are.
+        It is not understood; the error shows phrasings that are. Or its level is below one half, as in "wrong by 3 in 5
+        of 100 releases", which says how often the target may be missed.
     """
     if not isinstance(phrase, str) or len(phrase) > 200:
         raise InvalidArgument("target", "must be a short text", _remedy())
@@ -99,6 +104,12 @@ def read(phrase: object) -> Target:
     found = _DISTANCE.fullmatch(text)
     if found is None:
         raise InvalidArgument("target", _problem(text), _remedy())
+    if level is not None and level < _LEAST_LEVEL:
+        raise InvalidArgument(
+            "target", f"has the level {show(100 * level)} %, and a target must be met in at least 50 of 100 publications",
+            "Say how often it must be met, not how often it may be missed: "
+            f"'within {found['within']} at {show(100 * (1 - level))} %'.",
+        )  # fmt: skip
     word = found["word"] or ""
     if word and word not in COUNTED:
         known = ", ".join(sorted(set(COUNTED.values())))

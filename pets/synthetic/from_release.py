@@ -13,7 +13,7 @@ import numpy as np
 
 from pets.errors import InvalidArgument, PairingRefused
 from pets.guarantee import ApproxDP, DPGuarantee, PureDP, RenyiDP, ZeroConcentratedDP
-from pets.noise import DiscreteGaussianLaw
+from pets.noise import DiscreteGaussianLaw, NoiseLaw, WeightedSumLaw
 from pets.noise_sums import SkellamLaw
 from pets.query import Count, Marginals, Measured
 from pets.release import Release
@@ -26,9 +26,6 @@ from pets.synthetic.refinement import Refinement
 
 MOST_CELLS = 2**22
 """Largest model."""
-
-_GAUSSIAN = (DiscreteGaussianLaw, SkellamLaw)
-"""At the curator, and as the sum of the sites' shares: of nearly one shape. Laplace noise has heavier tails."""
 
 _DP = (PureDP, ApproxDP, ZeroConcentratedDP, RenyiDP)
 _LAST = 400
@@ -106,13 +103,29 @@ def _promise(release: Release) -> DPGuarantee:
 
 def _table(part: object) -> tuple[tuple[str, ...], np.ndarray, Fraction]:
     """Return names of the axes, values and the parameter of the noise of one released table."""
-    if not isinstance(part, Measured) or not isinstance(part.law, _GAUSSIAN):
+    variance = _parameter(part.law) if isinstance(part, Measured) else None
+    if not isinstance(part, Measured) or variance is None:
         raise PairingRefused("the error bounds of a model need Gaussian noise. Use pets.dp.DiscreteGaussian.")
     block = part.block
     if not block.axes:
         raise PairingRefused("a model needs tables of at least one column, not a total.")
     values = np.asarray(part.values[: block.cells], dtype=np.int64).reshape(block.shape)
-    return tuple(axis.name for axis in block.axes), values, Fraction(part.law.sigma2)
+    return tuple(axis.name for axis in block.axes), values, variance
+
+
+def _parameter(law: NoiseLaw) -> Fraction | None:
+    """Return the variance parameter of Gaussian noise, or ``None`` for other noise, such as Laplace's heavier tails.
+
+    The curator's is discrete Gaussian. Shares of sites are Gaussians too, or Skellam where they are narrow, and so the
+    total is a sum of such laws: of nearly the same shape, and with no heavier tails.
+    """
+    if isinstance(law, DiscreteGaussianLaw | SkellamLaw):
+        return Fraction(law.sigma2)
+    if isinstance(law, WeightedSumLaw):
+        parts = [(_parameter(inner), weight**2 * copies) for inner, weight, copies in law.terms]
+        known = [parameter * times for parameter, times in parts if parameter is not None]
+        return sum(known, Fraction(0)) if len(known) == len(parts) else None
+    return None
 
 
 def _noisy(encoding: Encoding, names: tuple[str, ...], values: np.ndarray, variance: Fraction) -> Noisy:

@@ -8,8 +8,12 @@ from hypothesis import strategies as st
 
 from pets.disclosure.attacker import Attacker
 from pets.disclosure.auditing import audit
+from pets.disclosure.build import sheet_of_counts
+from pets.disclosure.complementary import suppress
 from pets.disclosure.jj import read_jj
 from pets.disclosure.protection import demands, hideable
+from pets.disclosure.rules import MinimumFrequency
+from pets.disclosure.sheet import Fate
 from pets.errors import InvalidArgument
 from tests.disclosure.small_tables import all_tables, cube_table
 
@@ -243,3 +247,48 @@ def test_progress_is_told():
     audit(table, table.primary, ADDS_UP, lambda done, total: told.append((done, total)))
     assert told and all(0 <= done <= total for done, total in told)
     audit(table, table.primary, ADDS_UP, progress=True)
+
+
+def test_symbols_are_read_although_other_cells_are_printed_nowhere():
+    axes = [(name, [f"{name}0", f"{name}1"]) for name in "abc"]
+    sheet = sheet_of_counts(axes, [[[5, 2], [1, 6]], [[1, 2], [4, 5]]]).published([["a", "b"], ["b", "c"]], joint=True)
+    table = sheet.table(MinimumFrequency(5))
+    latent = sheet.fate == Fate.LATENT
+    assert (table.printed == ~latent).all()
+    assert (latent & (table.values < 5)).any()  # hidden, in the rule's range, and without a symbol
+    read = Attacker.STRONGEST.reads_symbols(table, table.primary | table.forced)
+    assert (read == table.primary).all()
+    low, high = Attacker.STRONGEST.bounds(table, np.ones(table.cells, dtype=bool))
+    assert (low[latent] == 0).all() and np.isinf(high[latent]).all()
+    assert (low[table.primary] == 1).all() and (high[table.primary] == 4).all()
+    assert (low[~latent & ~table.primary] == 5).all()
+    chosen = suppress(table, "strongest").suppressed
+    assert audit(table, chosen, "strongest").safe
+    worse = table.primary | table.forced | table.where({"a": "a1", "b": "Total", "c": "Total"})
+    worse |= table.where({"a": "a1", "b": "b1", "c": "Total"}) | table.where({"b": "b0", "c": "c0", "a": "Total"})
+    assert not audit(table, worse, "strongest").safe
+
+
+def test_a_symbol_that_lies_spoils_only_itself():
+    table = cube_table([[1, 7], [8, 3]], primary=np.arange(9) == 4)
+    hidden = np.isin(np.arange(9), [4, 5, 7, 8])  # 3 is in the range and not marked
+    assert np.flatnonzero(Attacker.STRONGEST.reads_symbols(table, hidden)).tolist() == [4, 5, 7]
+    low, high = Attacker.STRONGEST.bounds(table, hidden)
+    assert low[[4, 5, 7, 8]].tolist() == [1, 5, 5, 1] and high[4] == 4 and high[8] == 6
+
+
+def test_a_margin_that_is_missing_among_known_ones_is_known_to_be_small():
+    inner = [[0, 0, 0, 0], [1, 2, 1, 0], [0, 0, 0, 4], [4, 7, 7, 8]]
+    sheet = sheet_of_counts([("r", list("0123")), ("c", list("0123"))], inner, margins="known")
+    table = sheet.table(MinimumFrequency(5))
+    missing = (sheet.fate == Fate.KNOWN) & ~table.frozen
+    assert table.values[missing].tolist() == [4, 4]
+    assert (table.lower[missing] == 1).all() and (table.upper[missing] == 4).all()
+    assert not sheet.table(MinimumFrequency(5, zeros="suppress")).lower[missing].any()
+    everything = ~table.frozen
+    assert audit(table, everything).interval(int(np.flatnonzero(table.where({"r": "2", "c": "3"}))[0])) == (4, 4)
+    with pytest.raises(
+        InvalidArgument, match=r"^table: r=\d, c=\d cannot be protected while totals are known"
+    ) as caught:
+        suppress(table)
+    assert caught.value.argument == "table" and "_protection" not in str(caught.value)

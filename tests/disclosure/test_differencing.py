@@ -125,3 +125,25 @@ def test_releases_that_contradict_each_other_are_refused():
 def test_differences_of_one_release_are_empty():
     linked = link_releases([printed("t", {("Total",): 9, ("a",): 4, ("b",): 5})], nested=True)
     assert not linked.differences.any() and not linked.printed_hidden.any()
+
+
+def test_what_one_band_has_besides_another_is_reported_although_nobody_lists_it():
+    groups = {"age": {"0-17": ["0-14", "15-17"]}}
+    one, two = printed("r1", {("0-14",): 40}, dims=("age",)), printed("r2", {("0-17",): 43}, dims=("age",))
+    found = audit_releases([one, two], groups=groups)
+    assert [(leak.name, leak.low, leak.equation) for leak in found.leaks] == [("15-17", 3.0, "0-17 - 0-14 = 3")]
+    assert found.names == ("15-17",) and found.sensitive.all()
+    assert audit_releases([one, two], groups=groups, minimum=3).safe
+    for same_or_more in (40, 45):  # nobody, or enough
+        other = printed("r2", {("0-17",): same_or_more}, dims=("age",))
+        assert audit_releases([one, other], groups=groups).safe
+        assert not len(audit_releases([one, other], groups=groups).cells)
+
+
+def test_a_margin_that_only_the_later_release_lists_gives_growth_away():
+    first = printed("n1", {("B", "f"): 15, ("B", "m"): 12}, dims=("site", "sex"))
+    second = {("B", "f"): 16, ("B", "m"): 13, ("B", "Total"): 29}
+    later = printed("n2", second, lambda value: value < 20, dims=("site", "sex"))
+    found = audit_releases([first, later], nested=True)
+    assert ("n2: B x Total minus n1: B x Total", 2.0) in [(leak.name, leak.low) for leak in found.leaks]
+    assert not audit_releases([later]).leaks

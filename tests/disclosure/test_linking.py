@@ -146,3 +146,22 @@ def test_two_releases_apart_can_be_subtracted_and_linked_cannot():
 def linked_order(linked, first, out):
     where = dict(zip(keys(first), out, strict=True))
     return [where[key[:2]] for key in keys(linked) if key[2] == "2018-21"]
+
+
+def test_an_empty_cell_of_an_earlier_release_does_not_make_readers_forget_printed_zeros():
+    now = sheet_of_counts(
+        [("site", list("ABC")), ("x", list("pqrst"))], [[1, 1, 1, 1, 1], [2, 2, 2, 2, 1], [12, 8, 9, 9, 9]]
+    )
+    old = sheet_of_counts([("y", ["1", "2"])], [0, 9]).released(np.array([False, True, True]))
+    table = link([now, old.at("site", "B", "Total")]).table(MinimumFrequency(5))
+    naive = table.primary | table.forced
+    naive |= table.where({"site": "C", "x": list("pqrst")})
+    found = audit(table, naive)  # the total of A is 5, over five counts of 1 or more
+    total = table.where({"site": "A", "x": "Total"})
+    told = {leak.cell for leak in found.leaks if leak.low == leak.high == 1}
+    assert not naive[total].any() and told >= set(np.flatnonzero(table.where({"site": "A"}) & ~total))
+    chosen = suppress(table).suppressed
+    assert chosen[total].all() and audit(table, chosen).safe
+    empty = (table.values == 0) & chosen
+    low = dict(zip(found.cells.tolist(), found.low.tolist(), strict=True))
+    assert empty.sum() == 1 and all(low[int(cell)] == 0 for cell in np.flatnonzero(empty))

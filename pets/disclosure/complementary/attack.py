@@ -6,11 +6,15 @@ from typing import NamedTuple
 
 import numpy as np
 
-from pets.disclosure.complementary.highs import Floats, Ints, load, quiet, set_bounds, set_costs, solved
 from pets.disclosure.complementary.problem import Problem
+from pets.disclosure.highs import Floats, Ints, load, quiet, set_bounds, set_costs, solved
 from pets.errors import PetsError
 
 NOTHING = 1e-9
+
+
+class SolverGaveUp(PetsError):
+    """The solver found no optimum of a program that has one."""
 
 
 class Reach(NamedTuple):
@@ -103,6 +107,6 @@ class AttackLP:
 
     def _run(self) -> tuple[Floats, Floats]:
         if not solved(self._solver):
-            raise PetsError("the solver gave up on a linear program. Please report the table's size and shape.")
+            raise SolverGaveUp("the solver gave up on a linear program. Please report the table's size and shape.")
         solution = self._solver.getSolution()
         return np.array(solution.col_value), np.array(solution.row_dual)

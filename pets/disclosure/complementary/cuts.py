@@ -12,8 +12,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pets.disclosure.complementary.highs import Flags, Floats, Ints
 from pets.disclosure.complementary.problem import Problem
+from pets.disclosure.highs import Flags, Floats, Ints
 
 TINY = 1e-7
 

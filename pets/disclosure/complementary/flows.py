@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from pets.disclosure.complementary.highs import Floats, Ints
 from pets.disclosure.complementary.problem import Problem
+from pets.disclosure.highs import Floats, Ints
 
 
 class FlowPool:

@@ -8,10 +8,10 @@ from dataclasses import replace
 import numpy as np
 
 from pets.disclosure.complementary.cuts import Cut
-from pets.disclosure.complementary.highs import Flags, Floats, Ints
 from pets.disclosure.complementary.problem import Problem
 from pets.disclosure.complementary.routing import Router
 from pets.disclosure.complementary.separation import Separator, unprotected
+from pets.disclosure.highs import Flags, Floats, Ints
 
 LEAST = 1.0
 """Width that an insider must be left of every other sensitive cell: one count, or the smallest level demanded."""

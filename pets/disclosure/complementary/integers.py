@@ -7,9 +7,9 @@ from collections.abc import Callable
 import numpy as np
 
 from pets.disclosure.complementary.cuts import Cut, covering
-from pets.disclosure.complementary.highs import Flags, Floats, Ints, load, quiet
 from pets.disclosure.complementary.problem import Problem
 from pets.disclosure.complementary.separation import Movement
+from pets.disclosure.highs import Flags, Floats, Ints, load, quiet
 
 ROUGH = 0.5
 """Relative gap at which a solution that moves many cells at once is taken."""

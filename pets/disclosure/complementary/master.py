@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from pets.disclosure.complementary.cuts import Cut
-from pets.disclosure.complementary.highs import Flags, Floats, Ints, load, quiet, solved
 from pets.disclosure.complementary.problem import Problem
+from pets.disclosure.highs import Flags, Floats, Ints, load, quiet, solved
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from pets.disclosure.attacker import Attacker
-from pets.disclosure.complementary.highs import Flags, Floats, Ints
 from pets.disclosure.complementary.problem import VAST, Problem
+from pets.disclosure.highs import Flags, Floats, Ints
 from pets.disclosure.protection import demands, hideable
 from pets.disclosure.table import Table
 from pets.errors import InvalidArgument, did_you_mean
@@ -115,10 +115,10 @@ def _telling(table: Table, attacker: Attacker, must: Flags) -> Flags:
     If a reader is told that all hidden cells in the rule's range are marked as such, a cell in that range that
     no rule hides cannot bear the other symbol.
     """
-    if not attacker.symbols_differ or table.primary_range is None or not attacker.reads_symbols(table, must):
+    if not attacker.symbols_differ or table.primary_range is None:
         return np.zeros(table.cells, dtype=np.bool_)
     low, high = table.primary_range
-    return np.asarray((table.values >= low) & (table.values <= high) & ~must)
+    return np.asarray(table.printed & (table.values >= low) & (table.values <= high) & ~must)
 
 
 def parts(problem: Problem) -> Iterator[Ints]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pets.disclosure.complementary.highs import Flags, Floats, Ints
+from pets.disclosure.highs import Flags, Floats, Ints
 
 if TYPE_CHECKING:
     from scipy.sparse import csc_array, csr_array

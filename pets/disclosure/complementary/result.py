@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pets.disclosure.attacker import Attacker
-from pets.disclosure.complementary.highs import Flags, Floats
+from pets.disclosure.highs import Flags, Floats
 
 if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
 _SHOWN = 20
+_FAR = 0.2
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -31,7 +32,8 @@ class Suppression:
     values
         The shown values, NaN where hidden, (n,). No true value of a hidden cell is kept.
     cost
-        What hiding the complementary cells costs.
+        What hiding the complementary cells costs: by default the sum of what they hold. It is no number of cases, as
+        a case in a hidden margin is in other cells too.
     bound
         No pattern that protects against this attacker costs less.
     optimal
@@ -94,6 +96,7 @@ class Suppression:
 
     def __str__(self) -> str:
         hidden, extra = int(self.suppressed.sum()), int(self.secondary.sum())
+        far = " It may be far from the best: take fewer columns, or more time." if self.gap > _FAR else ""
         if self.optimal:
             quality = "proven to be the least possible"
         elif self.bound > 0:
@@ -102,7 +105,7 @@ class Suppression:
             quality = "not proven to be the least possible"
         return (
             f"{hidden} of {len(self.suppressed)} cells hidden, {extra} of them complementary, at a cost of "
-            f"{self.cost:g}, {quality}. Audited against an attacker who {self.attacker}."
+            f"{self.cost:g}, {quality}.{far} Audited against an attacker who {self.attacker}."
         )
 
     def __repr__(self) -> str:

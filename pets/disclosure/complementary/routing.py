@@ -9,8 +9,8 @@ import numpy as np
 
 from pets.disclosure.complementary.attack import AttackLP
 from pets.disclosure.complementary.flows import FlowPool
-from pets.disclosure.complementary.highs import Flags, Floats, Ints, load, quiet, set_bounds, set_costs, solved
 from pets.disclosure.complementary.problem import Problem
+from pets.disclosure.highs import Flags, Floats, Ints, load, quiet, set_bounds, set_costs, solved
 
 USE = 1e-4
 """Price of moving a hidden cell by one unit, in units of the mean cost: short flows before long ones."""
@@ -80,7 +80,7 @@ class Router:
         solver.changeColBounds(with_it, amount, amount)
         solver.changeColBounds(against, 0.0, 0.0)
         solver.clearSolver()  # a route is short: from nothing it takes fewer pivots than from the last target's route
-        found = solved(solver)
+        found = solved(solver, cold=True)
         route = None
         if found:
             both = np.array(solver.getSolution().col_value)

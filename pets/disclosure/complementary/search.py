@@ -9,13 +9,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from pets.disclosure.complementary.cuts import Cut, Loneliness, distinct
-from pets.disclosure.complementary.highs import Flags, Floats
 from pets.disclosure.complementary.insiders import Insiders
 from pets.disclosure.complementary.integers import failing, widest
 from pets.disclosure.complementary.master import Master, Relaxed
 from pets.disclosure.complementary.problem import Problem
 from pets.disclosure.complementary.routing import Router, hide_routes, tidy
 from pets.disclosure.complementary.separation import Separator, unprotected
+from pets.disclosure.highs import Flags, Floats
 
 Report = Callable[[str, float, float], None]
 

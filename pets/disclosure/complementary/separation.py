@@ -8,8 +8,8 @@ import numpy as np
 
 from pets.disclosure.complementary.attack import AttackLP
 from pets.disclosure.complementary.cuts import Cut, capacity_cut
-from pets.disclosure.complementary.highs import Flags, Floats, Ints
 from pets.disclosure.complementary.problem import Problem
+from pets.disclosure.highs import Flags, Floats, Ints
 
 CORE = 1e-3
 """Share of its capacity that every cell gets when a cut is made: of many optimal multipliers this picks those that

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
 
-from pets.disclosure.complementary.highs import Flags
+from pets.disclosure.complementary.attack import SolverGaveUp
 from pets.disclosure.complementary.problem import Problem
 from pets.disclosure.complementary.search import Clock, Report, Search
 from pets.disclosure.complementary.separation import unprotected
+from pets.disclosure.highs import Flags
 
 FAST_GAP = 0.02
 """Gap at which the fast method is content."""
@@ -67,15 +69,17 @@ def solve(
     """
     search = Search(problem, clock, report, whole=whole, owners=owners)
     report("first pattern", np.inf, 0.0)
-    search.first()
+    with suppress(SolverGaveUp):  # what was found until then stands, and the last audit judges it
+        search.first()
     if search.best is None:
         impossible = _hide_everything(search)
         if impossible >= 0:
             return Solved(problem.must, 0.0, False, impossible)
-    if method == "fast":
-        _improve(search)
-    else:
-        _prove(search, gap)
+    with suppress(SolverGaveUp):
+        if method == "fast":
+            _improve(search)
+        else:
+            _prove(search, gap)
     best = search.best if search.best is not None else problem.must | problem.free
     return Solved(best, search.bound, search.proven())
 
@@ -84,9 +88,10 @@ def _hide_everything(search: Search) -> int:
     """Take the pattern that hides all that may be hidden; return a cell that even this does not protect, or -1."""
     problem = search.problem
     everything = problem.must | problem.free
-    open_ones = unprotected(problem, everything.astype(np.float64), problem.targets, np.inf, lambda: False)
-    if len(open_ones):
-        return int(open_ones[0])
+    with suppress(SolverGaveUp):
+        open_ones = unprotected(problem, everything.astype(np.float64), problem.targets, np.inf, lambda: False)
+        if len(open_ones):
+            return int(open_ones[0])
     search.keep(everything)  # whether whole numbers are withstood, too, the last audit says
     return -1
 

@@ -12,12 +12,12 @@ from numpy.typing import ArrayLike
 
 from pets.disclosure.attacker import Attacker
 from pets.disclosure.auditing import audit
-from pets.disclosure.complementary.highs import Flags
-from pets.disclosure.complementary.modelling import costs, parts, problem_of, restricted
+from pets.disclosure.complementary.modelling import costs, parts, problem_of, restricted, sums
 from pets.disclosure.complementary.problem import Problem
 from pets.disclosure.complementary.result import Suppression
 from pets.disclosure.complementary.search import Clock, Report
 from pets.disclosure.complementary.solving import Solved, solve
+from pets.disclosure.highs import Flags
 from pets.disclosure.table import Table
 from pets.errors import InvalidArgument
 
@@ -127,7 +127,7 @@ def _solve_parts(
         owners = _owners(table, who)[cells]
         found = solve(inner, share, gap, method, tell, whole=who.integral and table.integral, owners=owners)
         if found.impossible >= 0:
-            raise _impossible(table, problem, int(cells[found.impossible]))
+            raise _impossible(table, int(cells[found.impossible]))
         hidden[cells[found.hidden]] = True
         bound += found.bound
         proven = proven and found.proven
@@ -159,16 +159,16 @@ def _audited(table: Table, who: Attacker, problem: Problem, found: Solved, repor
     if last.safe:
         return everything
     cell = last.leaks[0].cell if last.leaks else last.undecided[0]
-    raise _impossible(table, problem, int(cell))
+    raise _impossible(table, int(cell))
 
 
-def _impossible(table: Table, problem: Problem, cell: int) -> InvalidArgument:
-    levels = {"lower": problem.low, "upper": problem.high, "sliding": problem.slide}
-    name = next((name for name, level in levels.items() if level[cell] > 0), "sliding")
+def _impossible(table: Table, cell: int) -> InvalidArgument:
+    known = bool((sums(table) & table.frozen & (table.values > 0)).any())
     return InvalidArgument(
-        f"table.{name}_protection[{cell}]",
-        f"cannot be had: even with every cell hidden that may be, {table.name(cell)} stays too narrowly determined",
-        "Let a margin be hidden, lower the level, or merge categories.",
+        "table",
+        f"{table.name(cell)} cannot be protected{' while totals are known' if known else ''}: "
+        "even with every cell hidden that may be, its range stays narrower than demanded",
+        f"{'Let totals be hidden' if known else 'Let more cells be hidden'}, lower the level, or merge categories.",
     )
 
 

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pets.disclosure.highs import load, quiet
 from pets.disclosure.relations import Relations
 
 Bounds = tuple[NDArray[np.int64], NDArray[np.int64]]
@@ -76,15 +77,14 @@ class _Search:
     """Finds which ends of the propagated intervals are reached, by linear and where needed integer programs."""
 
     def __init__(self, low: NDArray[np.int64], high: NDArray[np.int64], relations: Relations) -> None:
-        import highspy
+        from highspy import HighsModelStatus
 
-        self._kinds = highspy.HighsVarType
-        self._optimal = highspy.HighsModelStatus.kOptimal
+        self._optimal = HighsModelStatus.kOptimal
         self._low, self._high = low.copy(), high.copy()
         # Ends that a table of whole numbers was seen to reach need no program of their own.
         self._least, self._most = high.copy(), low.copy()
         self._relations = relations
-        self._linear, self._whole = (_solver(highspy, low, high, relations, integral) for integral in (False, True))
+        self._linear, self._whole = (_solver(low, high, relations, integral) for integral in (False, True))
 
     def run(self, end: float) -> Bounds:
         """Return the exact intervals, as far as they are known at the time `end`."""
@@ -150,20 +150,8 @@ class _Search:
         return True
 
 
-def _solver(highspy: Any, low: NDArray[np.int64], high: NDArray[np.int64], relations: Relations, integral: bool) -> Any:
-    matrix = relations.matrix(len(low))
-    model = highspy.HighsLp()
-    model.num_col_, model.num_row_ = len(low), relations.count
-    model.col_cost_, model.col_lower_, model.col_upper_ = np.zeros(len(low)), low.astype(float), high.astype(float)
-    model.row_lower_ = model.row_upper_ = relations.constants.astype(float)
-    model.a_matrix_.format_ = highspy.MatrixFormat.kRowwise
-    model.a_matrix_.start_, model.a_matrix_.index_ = matrix.indptr, matrix.indices
-    model.a_matrix_.value_ = matrix.data
-    if integral:
-        model.integrality_ = [highspy.HighsVarType.kInteger] * len(low)
-    solver = highspy.Highs()
-    options = {"mip_rel_gap": 0.0} if integral else {"presolve": "off"}
-    for name, value in ({"output_flag": False, "threads": 1} | options).items():
-        solver.setOptionValue(name, value)
-    solver.passModel(model)
+def _solver(low: NDArray[np.int64], high: NDArray[np.int64], relations: Relations, integral: bool) -> Any:
+    solver = quiet(**({"mip_rel_gap": 0.0} if integral else {"presolve": "off"}))
+    matrix, sums = relations.matrix(len(low)).tocsc(), relations.constants.astype(float)
+    load(solver, matrix, np.zeros(len(low)), (low.astype(float), high.astype(float)), (sums, sums), whole=integral)
     return solver

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pets.disclosure.highs import load, quiet
 from pets.disclosure.relations import Relations
 from pets.errors import InvalidArgument
 
@@ -100,10 +101,8 @@ def solve(program: Program, time_limit: float, gap: float, start: NDArray[np.int
 def _run(program: Program, steps: _Steps, options: dict[str, Any], *, whole: bool) -> Answer:
     import highspy
 
-    solver = highspy.Highs()
-    for name, value in ({"output_flag": False, "threads": 1} | options).items():
-        solver.setOptionValue(name, value)
-    solver.passModel(_model(highspy, program, steps, whole))
+    solver = quiet(**options)
+    _load(solver, program, steps, whole)
     solver.run()
     status, info = solver.getModelStatus(), solver.getInfo()
     if status == highspy.HighsModelStatus.kInfeasible:
@@ -205,18 +204,9 @@ def _steps(program: Program) -> _Steps:
     return _Steps(*(np.concatenate(column) for column in zip(*kinds, strict=True)))
 
 
-def _model(highspy: Any, program: Program, steps: _Steps, whole: bool) -> Any:
+def _load(solver: Any, program: Program, steps: _Steps, whole: bool) -> None:
     columns = program.relations.matrix(len(program.floor)).tocsc()[:, steps.cells]
     matrix = (columns * steps.direction.astype(np.float64)).tocsc()
     missing = missing_multiples(program.floor, program.relations, program.base).astype(np.float64)
-    count = len(steps.cells)
-    model = highspy.HighsLp()
-    model.num_col_, model.num_row_ = count, program.relations.count
-    model.col_cost_, model.col_lower_, model.col_upper_ = steps.cost, np.zeros(count), steps.most.astype(np.float64)
-    model.row_lower_ = model.row_upper_ = missing
-    model.a_matrix_.format_ = highspy.MatrixFormat.kColwise
-    model.a_matrix_.start_, model.a_matrix_.index_ = matrix.indptr, matrix.indices
-    model.a_matrix_.value_ = matrix.data
-    if whole:
-        model.integrality_ = [highspy.HighsVarType.kInteger] * count
-    return model
+    most = steps.most.astype(np.float64)
+    load(solver, matrix, steps.cost, (np.zeros(len(most)), most), (missing, missing), whole=whole)

@@ -19,7 +19,7 @@ from pets.tally import Tally
 Array = NDArray[np.float64]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class EventCounts:
     """Counts by stratum, time bin and event, with the variance of the noise in each.
 
@@ -119,6 +119,11 @@ class EventCounts:
         if not isinstance(query.query, EventTable):
             raise InvalidArgument("query", "must be an EventTable bound to its domain")
         return _read(query, query.query, Measured(query.blocks[0], query.check(tally), NoNoise()))
+
+    def __repr__(self) -> str:
+        # Never a count: these may be the exact ones.
+        shape = f"{len(self.strata)} strata x {len(self.times)} bins x {len(self.causes)} events"
+        return f"<EventCounts: {shape}, {'noisy' if self.noisy else 'without noise'}>"
 
     @property
     def noisy(self) -> bool:

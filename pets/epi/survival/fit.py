@@ -35,7 +35,7 @@ SURE = 3.0
 """The same for a number quoted without its curve: nobody at risk passes for somebody in 0.14 of 100 releases."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class RiskTable:
     """One stratum, fitted.
 

@@ -110,7 +110,7 @@ def log_rank(source: Release | EventCounts, *, event: Label | None = None) -> Lo
     )
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class _Cells:
     """Counts as released, shape (strata, bins), with the variance of their noise.
 

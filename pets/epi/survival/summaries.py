@@ -36,7 +36,8 @@ class Duration:
         Estimate, in units of the time attribute; ``inf`` for a quantile that the curve does not reach, ``nan`` where
         the noise hides it.
     low, high
-        Limits that include the noise; ``inf`` where the band does not come down so far.
+        Limits that include the noise. Of a quantile that the band does not reach, `high` is ``inf`` and `low` the last
+        time of follow-up: later than that is all that is known.
     level
         Confidence level.
     stderr_sampling, stderr_noise
@@ -131,7 +132,8 @@ def survival_quantile(
 
     The limits are the times at which the two sides of the band cross `share` (Brookmeyer and Crowley), so they include
     the noise. Between bin ends the curve is interpolated. A limit that would lie where the number at risk is within the
-    noise is left open: ``inf`` above, and below the time up to which the curve is known.
+    noise, or that the band does not reach before follow-up ends, is left open: ``inf`` above, and below the time up to
+    which the curve is known.
 
     Parameters
     ----------
@@ -166,9 +168,10 @@ def _quantile(counts: EventCounts, stratum: int, curve: Curve, share: float, lev
         for side in (curve.value, curve.low, curve.high)
     )
     last, whole = _known_to(counts, known), known == len(curve.times)
+    low = min(low, last)  # a band that never comes down says no more than: not before the curve ends
     reliable = whole or math.isfinite(value)
     if not reliable:
-        value, low = math.nan, min(low, last)
+        value = math.nan
     return Duration(curve.labels, value, low, high, level, math.nan, math.nan, reliable=reliable, known_to=last)
 
 

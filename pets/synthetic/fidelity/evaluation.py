@@ -103,16 +103,16 @@ def evaluate(
             "real", "has fewer than two rows that fit the domain", "There is nothing to compare with."
         )
     source = random_source(seed)
-    planned = list(_plan(true, groups, targets, source))
-    tick = _Ticker(progress, len(planned) * (bootstrap + 4 * (len(FRACTIONS) - 1)))
-    scores = [score for line, make in planned for score in _scored(line, make, true, made, bootstrap, source, tick)]
+    measures = list(planned(true, groups, targets, source))
+    tick = _Ticker(progress, len(measures) * (bootstrap + 4 * (len(FRACTIONS) - 1)))
+    scores = [score for line, make in measures for score in _scored(line, make, true, made, bootstrap, source, tick)]
     failed = [score for score in scores if score.problem]
     _complain(failed, strict)
     fine = [score for score in scores if not score.problem]
     return Fidelity((*failed, *fine), true.n, made.n, made.outside, made.impossible, internal=True)
 
 
-def _plan(
+def planned(
     real: Rows, strata: list[str] | None, targets: list[str] | None, source: RandomSource
 ) -> Iterator[tuple[Line, Make]]:
     """Yield every measure, with the line that stands for it if it cannot even be made."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import cache
-from itertools import pairwise
+from itertools import count, pairwise
 from pathlib import Path
 
 import numpy as np
@@ -12,11 +12,13 @@ import pytest
 
 from pets.disclosure.attacker import Attacker
 from pets.disclosure.auditing import audit
-from pets.disclosure.complementary import cuts, flows, routing, separation, suppress
+from pets.disclosure.build import sheet_of_counts
+from pets.disclosure.complementary import attack, cuts, flows, routing, separation, suppress
 from pets.disclosure.complementary.modelling import costs, parts, problem_of, sums
 from pets.disclosure.complementary.search import Clock, Search
 from pets.disclosure.jj import read_jj
 from pets.disclosure.relations import Relations
+from pets.disclosure.rules import MinimumFrequency
 from pets.disclosure.table import Table
 from pets.errors import InvalidArgument
 from tests.disclosure.complementary.oracle import count_table, interval, narrow
@@ -189,6 +191,33 @@ def test_a_dropped_cell_is_seen_by_the_audit() -> None:
         assert not audit(table, less, CLASSIC).safe
 
 
+def _refusing(monkeypatch: pytest.MonkeyPatch, first: int) -> None:
+    """Let the solver of the attacker's programs give up from its `first` program on."""
+    calls = count()
+    real = attack.solved
+    monkeypatch.setattr(attack, "solved", lambda solver: next(calls) < first and real(solver))
+
+
+@pytest.mark.parametrize("first", [0, 7, 60])
+@pytest.mark.parametrize("method", ["optimal", "fast"])
+def test_a_solver_that_gives_up_leaves_a_pattern_that_protects(
+    monkeypatch: pytest.MonkeyPatch, method: str, first: int
+) -> None:
+    table = registry("reg3d_site12_age4_reg4_n3000")
+    _refusing(monkeypatch, first)
+    found = suppress(table, method=method)  # type: ignore[arg-type]
+    assert audit(table, found.suppressed).safe
+    assert found.bound <= found.cost and not found.optimal
+
+
+def test_a_program_taken_for_infeasible_from_an_old_basis_is_solved_from_scratch() -> None:
+    inner = [[[[0, 0, 0], [0, 0, 2], [1, 0, 3]], [[1, 0, 0], [0, 0, 1], [0, 1, 1]]],
+             [[[0, 0, 2], [0, 2, 1], [0, 0, 2]], [[0, 0, 1], [0, 0, 0], [1, 0, 0]]]]  # fmt: skip
+    axes = [(name, list("xyz")[:size]) for name, size in zip("abcd", (2, 2, 3, 3), strict=True)]
+    table = sheet_of_counts(axes, inner).table(MinimumFrequency(4))
+    assert audit(table, suppress(table, time_limit=5).suppressed).safe
+
+
 # --- planted bugs: what the tests above would see ------------------------------------------------------------
 
 
@@ -226,7 +255,7 @@ def _protecting() -> list[np.ndarray]:
 def _cut_off(table: Table) -> float:
     """By how much the worst cut of a search misses patterns that are known to protect; at most 0 if all are valid."""
     problem = problem_of(table, CLASSIC, table.cost)
-    search = Search(problem, Clock.of(5), lambda *_: None, whole=False, owners=np.zeros(table.cells, dtype=bool))
+    search = Search(problem, Clock.of(600), lambda *_: None, whole=False, owners=np.zeros(table.cells, dtype=bool))
     patterns = _protecting()
     search.root(0.0)
     search.advance(problem.must)
