@@ -39,7 +39,7 @@ class BestOf:
     Parameters
     ----------
     stop
-        The chance that any run is the last.
+        The chance that any run is the last; kept as an exact fraction.
     runs
         Law of the number of runs; see :class:`pets.dp.PrivateTuning`.
     score
@@ -48,7 +48,7 @@ class BestOf:
     Raises
     ------
     InvalidArgument
-        `stop` is not strictly between 0 and 1, or the law is unknown.
+        `stop` is not strictly between 0 and 1, the law is unknown, or `score` is no text.
     """
 
     stop: Fraction
@@ -56,9 +56,13 @@ class BestOf:
     score: str
 
     def __post_init__(self) -> None:
-        if not 0 < self.stop < 1:
+        stop = exact(self.stop, "stop")
+        if not 0 < stop < 1:
             raise InvalidArgument("stop", "must be strictly between 0 and 1")
-        if self.runs not in ("logarithmic", "geometric"):
+        object.__setattr__(self, "stop", stop)
+        if not isinstance(self.score, str):
+            raise InvalidArgument("score", "must be the name of a score, a text")
+        if not isinstance(self.runs, str) or self.runs not in ("logarithmic", "geometric"):
             raise InvalidArgument("runs", "must be 'logarithmic' or 'geometric'")
 
     @property

@@ -178,21 +178,9 @@ def _site(text: str) -> tuple[str, Path]:
 
 
 def _read(path: Path) -> Any:
-    import pandas as pd
+    from pets.cli_tables import read_records
 
-    if not path.is_file():
-        raise InvalidArgument("file", f"{path} does not exist", "Check the path.")
-    try:
-        # Codes such as '007' or 'NA' are labels: nothing is guessed but plain numbers.
-        return (
-            pd.read_parquet(path)
-            if path.suffix == ".parquet"
-            else pd.read_csv(path, keep_default_na=False, na_values=[""])
-        )
-    except (ValueError, OSError, ImportError) as error:
-        raise InvalidArgument(
-            "file", f"{path.name} cannot be read as a table ({type(error).__name__})", "Give a .csv or .parquet file."
-        ) from None
+    return read_records(path)
 
 
 def _print_preview(shown: Preview) -> None:

@@ -149,7 +149,8 @@ def audit(
     How each file was read is printed first. If a hidden cell is in no sum (a rate taken for a code, a total that is
     not recognised), it cannot be judged: name the columns of codes with --by, the totals with --total-label.
 
-    Exit code: 0 nothing leaks to a reader with this knowledge, 4 something leaks or could not be decided, 1 a file cannot be read or contradicts itself, 2 wrong usage. So it can stand in a script before 'publish'.
+    Exit code: 0 nothing leaks to a reader with this knowledge, 4 something leaks or could not be decided, 1 a file
+    cannot be read or contradicts itself, 2 wrong usage. So it can stand in a script before 'publish'.
     """
     _check(files, rows, by, output)
     notes: list[str] = []

@@ -55,9 +55,9 @@ def unjudged(releases: Sequence[Printed], linked: Linked) -> tuple[int, ...]:
 
 
 def decimal_columns(release: Printed) -> list[str]:
-    """Return the columns of codes that hold decimal fractions: rates or percentages, not codes."""
-    columns = zip(release.dimensions, release.codes, strict=True)
-    return [name for name, codes in columns if any(_DECIMAL.match(code) for code in codes.tolist())]
+    """Return the columns of codes without a total that hold decimal fractions: rates, hardly codes (as 189.0 is)."""
+    columns = zip(release.dimensions, release.codes, release.totals, strict=True)
+    return [name for name, codes, total in columns if total is None and any(map(_DECIMAL.match, codes.tolist()))]
 
 
 def why_unjudged(releases: Sequence[Printed], linked: Linked, cells: Sequence[int]) -> str:
@@ -84,10 +84,10 @@ def explained(error: InvalidArgument, releases: Sequence[Printed], nested: bool,
     for earlier, later in pairwise(releases):
         less, greater = _compared(earlier, later)
         if nested and greater and not less:
-            problem = f"{earlier.name} is larger than {later.name}"
-            return InvalidArgument("FILE", problem, "With --nested, is the older file first?")
+            problem = f"{earlier.name} is larger than {later.name}: the files contradict --nested"
+            return InvalidArgument("FILE", problem, "Is the older file first?")
         if not nested and less and not greater:
-            problem = f"{later.name} counts more than {earlier.name}"
+            problem = f"{later.name} counts more than {earlier.name}, so that they contradict each other"
             return InvalidArgument("FILE", problem, "Is it a growing window? Then use --nested.")
     if not grouped and not nested:
         remedy = "Are some codes groups of others? Then use --hierarchy COLUMN=FILE."

@@ -40,8 +40,9 @@ def open_sheet(
     no_totals: bool = False,
     missing: str | None = None,
 ) -> tuple[Sheet, int]:
-    """Return the cells of a CSV or Parquet file (rows counted, or a column of counts read), and how many lines
-    lacked a code and got `missing`.
+    """Return the cells of a CSV or Parquet file: rows counted, or a column of counts read.
+
+    Second comes how many lines lacked a code and got `missing`.
 
     Raises
     ------

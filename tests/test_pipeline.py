@@ -167,7 +167,7 @@ def test_without_a_ledger_a_warning_says_so(domain, sites):
 
 
 def test_exact_releases_need_an_override_beside_dp_promises(domain, sites, ledger):
-    exact = {"mechanism": pets.disclosure.SuppressCells(minimum=3)}
+    exact = {"mechanism": pets.disclosure.SuppressCells(minimum=3, complementary="none")}
     with pytest.raises(IncompatibleGuarantees):
         plan(domain, ledger, **exact).run(sites)
     release = plan(domain, ledger, allow_exact=True, **exact).run(sites)

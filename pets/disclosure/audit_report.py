@@ -27,7 +27,8 @@ border-bottom: 1px solid #ddd; vertical-align: top; } .bad { color: #a00; } .goo
 """
 
 _AUDIT = """<p class="{{ 'good' if audit.safe else 'bad' }}"><strong>{{ verdict }}</strong></p>
-<p>{{ audit.cells|length }} hidden {{ 'cell' if audit.cells|length == 1 else 'cells' }}, {{ audit.sensitive.sum() }} of them sensitive. Seen from the side of a reader
+<p>{{ audit.cells|length }} hidden {{ 'cell' if audit.cells|length == 1 else 'cells' }},
+{{ audit.sensitive.sum() }} of them sensitive. Seen from the side of a reader
 who {{ audit.attacker }}.{% if audit.undecided %} {{ audit.undecided|length }} could not be decided.
 {% endif %}</p>
 {% if leaks %}<table><thead><tr><th>cell</th><th>must be</th><th>why</th></tr></thead><tbody>

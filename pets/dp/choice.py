@@ -19,6 +19,7 @@ from pets.dp.arguments import kind_of
 from pets.dp.gaussian import DiscreteGaussian
 from pets.dp.laplace import DiscreteLaplace
 from pets.dp.marginals import LaplacePlanner, ResidualPlanner
+from pets.dp.marginals.same_rows import counts_same_rows
 from pets.error_model import ErrorModel
 from pets.errors import InvalidArgument
 from pets.exact import Number, as_text, exact, positive, show
@@ -93,6 +94,8 @@ class Planned:
 
 def choose(query: Query | BoundQuery, domain: Domain | None, guarantee: DPGuarantee) -> tuple[Choice, ...]:
     """Return the mechanisms that keep `guarantee`, the one with the least error first.
+
+    Planners are left out where the tables of the query count different rows: see :class:`~pets.dp.ResidualPlanner`.
 
     Parameters
     ----------
@@ -205,25 +208,25 @@ def _keeping(query: BoundQuery, guarantee: DPGuarantee) -> Iterator[Mechanism]:
 
 def _pure(query: BoundQuery, epsilon: Fraction) -> Iterator[Mechanism]:
     yield DiscreteLaplace(epsilon)
-    if isinstance(query.query, Marginals):  # for one table the two are the same
+    if isinstance(query.query, Marginals) and counts_same_rows(query):  # for one table the two are the same
         yield LaplacePlanner(epsilon)
 
 
 def _concentrated(query: BoundQuery, rho: Fraction) -> Iterator[Mechanism]:
     yield DiscreteGaussian(rho)
-    if isinstance(query.query, Count | Marginals):
+    if isinstance(query.query, Count | Marginals) and counts_same_rows(query):
         yield ResidualPlanner(rho)
 
 
 def _makers(query: BoundQuery, delta: Number | None) -> Iterator[Maker]:
     """Yield what turns an epsilon into a mechanism that costs it."""
     yield DiscreteLaplace
-    if isinstance(query.query, Marginals):
+    if isinstance(query.query, Marginals) and counts_same_rows(query):
         yield LaplacePlanner
     if delta is not None:
         failure = positive(delta, "delta")
         yield lambda epsilon: DiscreteGaussian(_rho_within(epsilon, failure))
-        if isinstance(query.query, Count | Marginals):
+        if isinstance(query.query, Count | Marginals) and counts_same_rows(query):
             yield lambda epsilon: ResidualPlanner(_rho_within(epsilon, failure))
 
 

@@ -17,7 +17,7 @@ from pets.dp.arguments import bound_argument
 from pets.dp.selection.charged import answered_once
 from pets.dp.selection.coins import toss, uniform
 from pets.errors import ConfigError, InvalidArgument, PairingRefused
-from pets.exact import Number, as_text, positive, show
+from pets.exact import Number, as_text, exact, positive, show
 from pets.guarantee import PureDP
 from pets.query import BoundQuery, Columns, Count
 from pets.query.estimate import PUBLISHED, key_columns
@@ -196,12 +196,20 @@ class Responses:
         truth, _ = self._chances()
         return (self.guarantee.explain(), f"Of 100 responses {100 * truth:.3g} are the true category, by design.")
 
-    def columns(self, level: float = 0.95) -> Columns:
+    def columns(self, level: Number = 0.95) -> Columns:
         """Return unbiased estimates with their standard errors and intervals, one line per cell of the table.
 
         The response count of a cell is a sum of independent coins of two known biases. Its interval is all true counts
         that the Chernoff-Hoeffding bound (Hoeffding 1963, Theorem 1) does not reject: it covers at every size of table.
+
+        Raises
+        ------
+        InvalidArgument
+            `level` is not strictly between 0 and 1.
         """
+        confidence = float(exact(level, "level"))
+        if not 0 < confidence < 1:
+            raise InvalidArgument("level", "must be strictly between 0 and 1", "For 95 % intervals give level=0.95.")
         (block,) = self.query.blocks
         p, q = self._chances()
         apart = self._apart()
@@ -210,7 +218,7 @@ class Responses:
         value = (seen - n * q) / apart
         kept = np.clip(value, 0, n)
         spread = np.sqrt(kept * p * (1 - p) + (n - kept) * q * (1 - q)) / apart
-        low, high = _interval(seen, n, q, apart, level)
+        low, high = _interval(seen, n, q, apart, confidence)
         zero = ~block.free()[: block.cells]
         value[zero] = spread[zero] = low[zero] = high[zero] = 0.0
         status = np.full(block.cells, PUBLISHED, dtype=object)

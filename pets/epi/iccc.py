@@ -28,6 +28,7 @@ Version = Literal["IARC 2017", "WHO 2008"]
 _FILES: dict[str, str] = {"IARC 2017": "iccc3_iarc_2017.csv", "WHO 2008": "iccc3_who_2008.csv"}
 _SITES, _FIRST_HISTOLOGY, _HISTOLOGIES, _BEHAVIOURS = 810, 8000, 2000, 4
 _UNKNOWN = -1
+_MISSING = frozenset({"NONE", "NAN", "NAT", "<NA>"})  # what Python and pandas print for no value
 
 _TOPOGRAPHY = re.compile(r"C?(\d{2})\.?(\d)", re.ASCII)
 _MORPHOLOGY = re.compile(r"M?-?(\d{4})(?:[/\-]?(\d))?", re.ASCII)
@@ -35,6 +36,13 @@ _BEHAVIOUR = re.compile(r"/?(\d)(?:\.0)?", re.ASCII)
 
 REASONS = ("topography", "morphology", "behaviour", "combination")
 """Why a tumour has no subgroup: one of its codes cannot be read, or the classification has no place for all three."""
+
+_IN_WORDS: dict[str, str] = {
+    "topography": "without a known topography (write C71.7)",
+    "morphology": "without a known morphology (write 9390/3)",
+    "behaviour": "without one clear behaviour (write 9390/3)",
+    "combination": "with codes that have no place together",
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,7 +66,12 @@ class Classified:
     unmapped: tuple[tuple[tuple[str, str, str], int], ...]
 
     def __repr__(self) -> str:
-        return f"<Classified: {len(self.subgroup):,} tumours in ICCC-3; see .subgroup, .group, .reason, .unmapped>"
+        why = Counter(reason for reason in self.reason if reason is not None)
+        if not why:
+            return f"<Classified: {len(self.subgroup):,} tumours in ICCC-3; see .subgroup, .group>"
+        reasons = ", ".join(f"{why[reason]:,} {_IN_WORDS[reason]}" for reason in REASONS if why[reason])
+        failed = f"{why.total():,} not classified: {reasons}"
+        return f"<Classified: {len(self.subgroup):,} tumours in ICCC-3, {failed}; see .reason, .unmapped>"
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -97,10 +110,10 @@ class ICCC3:
         Raises
         ------
         InvalidArgument
-            The columns differ in length.
+            The columns differ in length, or one of them is no column of codes but a single code or nothing.
         """
-        sites, forms = _texts(topography), _texts(morphology)
-        fates = [""] * len(forms) if behaviour is None else _texts(behaviour)
+        sites, forms = _texts(topography, "topography"), _texts(morphology, "morphology")
+        fates = [""] * len(forms) if behaviour is None else _texts(behaviour, "behaviour")
         for name, column in (("morphology", forms), ("behaviour", fates)):
             if len(column) != len(sites):
                 raise InvalidArgument(name, f"has {len(column)} codes, and topography {len(sites)}")
@@ -151,7 +164,6 @@ class ICCC3:
         return f"<ICCC-3, {self.version}: {len(self.groups)} groups, {len(self.subgroups) - 1} subgroups and V>"
 
 
-@cache
 def iccc3(version: Version = "IARC 2017") -> ICCC3:
     """Return the classification.
 
@@ -171,8 +183,13 @@ def iccc3(version: Version = "IARC 2017") -> ICCC3:
     >>> iccc3().classify(["C22.0", "C71.7"], ["8170/3", "9390/3"]).subgroup.tolist()
     ['VIIb', 'IIIa']
     """
-    if version not in _FILES:
+    if not isinstance(version, str) or version not in _FILES:
         raise InvalidArgument("version", f"is unknown: {version!r}", did_you_mean(str(version), _FILES))
+    return _load(version)
+
+
+@cache
+def _load(version: str) -> ICCC3:
     text = (files("pets.epi") / "data" / _FILES[version]).read_text(encoding="utf-8")
     rows = list(csv.DictReader(text.splitlines()))
     return ICCC3(
@@ -195,16 +212,21 @@ def _ranges(text: str) -> Iterator[int]:
         yield from range(int(first), int(last or first) + 1)
 
 
-def _texts(column: Iterable[object]) -> Sequence[str]:
+def _texts(column: Iterable[object], argument: str) -> Sequence[str]:
     """Return codes as texts without blanks, in capitals; a whole number read as a float loses its point."""
-    listed = column.tolist() if hasattr(column, "tolist") else list(column)
+    listed = column.tolist() if hasattr(column, "tolist") else column
+    if isinstance(listed, str | bytes | Mapping) or not isinstance(listed, Iterable):
+        raise InvalidArgument(
+            argument, f"must be a column of codes, not {type(column).__name__}", "Give a list, of one code for one tumour."
+        )  # fmt: skip
     return [_text(value) for value in listed]
 
 
 def _text(value: object) -> str:
     if isinstance(value, float) and value.is_integer():
         value = int(value)
-    return str(value).strip().upper()
+    text = str(value).strip().upper()
+    return "" if text in _MISSING else text
 
 
 def _objects(values: Iterable[str | None]) -> NDArray[np.object_]:

@@ -88,7 +88,8 @@ def standardised_incidence_ratio(
         strata = Strata.of(observed, expected, noise_variance)
     except InvalidArgument as error:
         names = {"cases": "observed", "person_years": "expected"}
-        raise InvalidArgument(names.get(error.argument, error.argument), error.problem, error.remedy) from None
+        problem = error.problem.replace("where cases has", "where observed has")
+        raise InvalidArgument(names.get(error.argument, error.argument), problem, error.remedy) from None
     confidence = positive(level, "level")
     if not 0 < float(confidence) < 1:
         raise InvalidArgument("level", "must lie strictly between 0 and 1", "Write 0.95 for 95 %.")

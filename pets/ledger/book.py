@@ -85,7 +85,7 @@ class Ledger:
     def _check(self, allowed: str | None) -> None:
         with self._store.read() as connection:
             check_structure(connection)
-            stored = chain.state(connection)
+            stored = chain.written(connection)  # so that verify() can be asked what is wrong
         if allowed not in (None, stored.allowed):
             raise LedgerError(
                 f"the ledger {self.path!r} has the limit {stored.limit!r}, not the one given. "
@@ -185,6 +185,8 @@ class Ledger:
         ------
         LedgerError
             The request was never charged.
+        LedgerTampered
+            An entry since the charge, perhaps the answer, is missing or was changed.
         InvalidArgument
             An argument has the wrong form.
         """
@@ -194,12 +196,15 @@ class Ledger:
         text = arguments.checked_answer(answer)
         with self._store.write() as connection:
             account = resolve(connection, dataset, unit)
-            if chain.charged(connection, *account, key) is None:
+            charge = chain.charged(connection, *account, key)
+            if charge is None:
                 raise LedgerError(
                     f"request {key!r} was never charged to this account. Charge it before it is answered."
                 )
             kept = chain.answered(connection, *account, key)
-            kept = kept or chain.append(connection, "answer", *account, request=key, answer=text)
+            if kept is None:
+                chain.require_unbroken(connection, charge)
+                kept = chain.append(connection, "answer", *account, request=key, answer=text)
         return str(kept.answer)
 
     def answer(self, request: str, *, dataset: str = "default", unit: str | None = None) -> str | None:
@@ -207,6 +212,8 @@ class Ledger:
         key, dataset = arguments.checked_request(request), arguments.checked_dataset(dataset)
         with self._store.read() as connection:
             row = chain.answered(connection, *resolve(connection, dataset, unit), key)
+            if row is None:
+                chain.state(connection)  # a missing answer must not be one that was taken away
         return None if row is None else row.answer
 
     def spent(self, dataset: str = "default", unit: str | None = None) -> DPGuarantee:
@@ -255,7 +262,7 @@ class Ledger:
         """
         wanted = None if dataset is None else arguments.checked_dataset(dataset)
         with self._store.read() as connection:
-            end = chain.state(connection).entries
+            end = chain.written(connection).entries
         after = 0 if last is None else max(0, end - arguments.checked_count(last))
         found: list[Entry] = []
         while after < end:

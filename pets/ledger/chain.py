@@ -41,7 +41,33 @@ def start(connection: sqlite3.Connection, allowed: str, note: str) -> None:
 
 
 def state(connection: sqlite3.Connection) -> State:
-    """Return where the chain ends."""
+    """Return where the chain ends, after checking that the last entry is the one that was written last.
+
+    Whoever deletes the newest answer would otherwise get another one, with other noise, for the same charge.
+    """
+    end = written(connection)
+    found = connection.execute("SELECT * FROM entries ORDER BY sequence DESC LIMIT 1").fetchone()
+    last = (0, GENESIS) if found is None else (found[0], sound(Row(*found)).hash)
+    if last != (end.entries, end.head):
+        raise LedgerTampered("the newest entries are missing or were changed. Run verify().", min(last[0], end.entries) + 1)
+    return end
+
+
+def require_unbroken(connection: sqlite3.Connection, since: Row) -> None:
+    """Refuse a chain in which an entry after `since` is missing or was changed.
+
+    Asked before a charged request gets its first answer: that it has none must not be because it was taken away.
+    """
+    last = since
+    for fields in rows(connection, since.sequence, state(connection).entries):
+        row = sound(Row(*fields))
+        if (row.sequence, row.previous) != (last.sequence + 1, last.hash):
+            raise LedgerTampered(f"entry {last.sequence + 1} is missing. Run verify().", last.sequence + 1)
+        last = row
+
+
+def written(connection: sqlite3.Connection) -> State:
+    """Return where the chain ends by what was noted when it was written, not compared with the entries."""
     found = connection.execute("SELECT entries, head, allowed FROM state").fetchone()
     if found is None or tuple(map(type, found)) != (int, str, str):
         raise LedgerTampered("the ledger's state is missing or damaged. Restore a copy and verify it.")

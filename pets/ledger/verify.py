@@ -58,7 +58,7 @@ def verify(store: Store, head: str | None) -> Verification:
     """
     with store.read() as connection:
         check_structure(connection)
-        end = chain.state(connection)
+        end = chain.written(connection)
         _check_ends(connection, end)
     replay = Replay(wanted=head)
     # SQLite looks through the file meanwhile, on another core.

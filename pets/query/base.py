@@ -126,6 +126,11 @@ class BoundQuery:
     domain: Domain
 
     def __post_init__(self) -> None:
+        if not isinstance(self.query, Query):
+            raise InvalidArgument("query", f"must be a query, not {type(self.query).__name__}", "Write pets.Count().")
+        if not isinstance(self.domain, Domain):
+            found = type(self.domain).__name__
+            raise InvalidArgument("domain", f"must be a Domain, not {found}", "Write pets.Domain(sex=['f', 'm']).")
         for name in self.query.needs():
             if name not in self.domain:
                 raise InvalidArgument(name, "is not an attribute of the domain", did_you_mean(name, self.domain.names))
@@ -220,8 +225,12 @@ class BoundQuery:
         IncompatibleTallies
             The signature or the length differs.
         InvalidArgument
-            A count is negative, or a structural zero is not zero.
+            It is no tally, a count is negative, or a structural zero is not zero.
         """
+        if not isinstance(tally, Tally):
+            raise InvalidArgument(
+                "tally", f"must be a Tally, not {type(tally).__name__}", "Make one by query.tally(frame)."
+            )
         if tally.signature != self.signature or len(tally) != self.size:
             raise IncompatibleTallies(
                 f"the tally answers question {tally.signature[:8]}, this query is {self.signature[:8]}. "

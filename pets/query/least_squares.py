@@ -55,7 +55,7 @@ def subsets(axes: Sequence[int]) -> tuple[Axes, ...]:
 
 @dataclass(frozen=True)
 class LeastSquaresDesign:
-    """Which tables were measured, and with how much discrete Laplace noise.
+    """Which tables were measured, and with how much discrete Laplace noise. All of them count the same rows.
 
     Parameters
     ----------
@@ -63,32 +63,16 @@ class LeastSquaresDesign:
         Axes of the design and their numbers of labels.
     scales
         The measured tables as positions of their axes, each with the scale of the noise in its cells, exact.
-    groups
-        Empty if all tables count the same rows. Else tables by which rows are sorted out, the largest first: only
-        measurements from the same one (the first that holds them) are averaged.
     """
 
     names: tuple[str, ...]
     sizes: tuple[int, ...]
     scales: tuple[tuple[Axes, Fraction], ...]
-    groups: tuple[Axes, ...] = ()
 
     @cached_property
     def trees(self) -> tuple[Tree, ...]:
         """Each axis as a tree of one level."""
         return tuple(flat(size) for size in self.sizes)
-
-    @cached_property
-    def _group_of(self) -> dict[Axes, int]:
-        found: dict[Axes, int] = {}
-        for index, held in enumerate(self.groups):
-            for axes in subsets(held):
-                found.setdefault(axes, index)
-        return found
-
-    def group(self, axes: Axes) -> int:
-        """Return which rows a margin counts: the first group that holds it."""
-        return self._group_of.get(axes, 0)
 
     def cells(self, axes: Sequence[int]) -> int:
         """Return the number of cells of a table."""
@@ -101,9 +85,8 @@ class LeastSquaresDesign:
         for table, scale in self.scales:
             variance = DiscreteLaplaceLaw(scale).variance
             for axes in subsets(table):
-                if self.group(axes) == self.group(table):
-                    told = 1 / (variance * (self.cells(table) / self.cells(axes)))
-                    found.setdefault(axes, {})[table] = told
+                told = 1 / (variance * (self.cells(table) / self.cells(axes)))
+                found.setdefault(axes, {})[table] = told
         return found
 
     @cached_property
@@ -168,8 +151,7 @@ class LeastSquaresDesign:
     def to_dict(self) -> dict[str, Any]:
         """Return plain data."""
         axes = [{"name": name, "labels": size} for name, size in zip(self.names, self.sizes, strict=True)]
-        document: dict[str, Any] = {"axes": axes, "laplace": [[list(t), as_text(s)] for t, s in self.scales]}
-        return document | ({"groups": [list(group) for group in self.groups]} if self.groups else {})
+        return {"axes": axes, "laplace": [[list(t), as_text(s)] for t, s in self.scales]}
 
 
 @lru_cache(maxsize=1024)
@@ -211,9 +193,11 @@ def least_squares_from_dict(data: Mapping[str, Any], trees: Sequence[Tree], name
     """
     if any(tree.depth != 1 for tree in trees):
         raise ConfigError("design", "must have plain axes")
-    entries, groups = data["laplace"], data.get("groups", [])
-    if not isinstance(entries, list) or not isinstance(groups, list) or not entries:
+    entries = data["laplace"]
+    if not isinstance(entries, list) or not entries:
         raise ConfigError("design", "must list tables with their noise")
+    if "groups" in data:
+        raise ConfigError("design", "puts together tables that count different rows", "Release the tables again.")
     scales = []
     for entry in entries:
         if not isinstance(entry, list) or len(entry) != 2:
@@ -223,7 +207,7 @@ def least_squares_from_dict(data: Mapping[str, Any], trees: Sequence[Tree], name
     if len({table for table, _ in scales}) < len(scales):
         raise ConfigError("design", "holds a table twice")
     sizes = tuple(tree.leaves for tree in trees)
-    return LeastSquaresDesign(tuple(names), sizes, tuple(scales), tuple(_axes(group, len(trees)) for group in groups))
+    return LeastSquaresDesign(tuple(names), sizes, tuple(scales))
 
 
 def _axes(value: object, number: int) -> Axes:

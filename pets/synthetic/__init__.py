@@ -15,6 +15,7 @@ from pets.synthetic.mst import MST
 from pets.synthetic.row_file import load as load_rows
 from pets.synthetic.row_model import RowModel
 from pets.synthetic.sdv import SDV
+from pets.synthetic.sweep import Sweep, sweep
 from pets.synthetic.synthesizer import Synthesizer
 
 __all__ = [
@@ -29,6 +30,7 @@ __all__ = [
     "PrivacyReport",
     "RowModel",
     "Survival",
+    "Sweep",
     "Synthesizer",
     "attack",
     "audit_fit",
@@ -36,4 +38,5 @@ __all__ = [
     "evaluate",
     "from_release",
     "load_rows",
+    "sweep",
 ]

@@ -124,7 +124,7 @@ class TestPlaces:
 
 
 class TestSmallCellsInside:
-    RULE = pets.disclosure.SuppressCells(5)
+    RULE = pets.disclosure.SuppressCells(5, complementary="none")
 
     def test_release_is_that_of_the_exact_total(self):
         rows = frames()

@@ -139,3 +139,113 @@ def test_wrong_usage(leaky, tmp_path):
     ):
         with pytest.raises(InvalidArgument, match=said):
             run(*words)
+
+
+def written(tmp_path, text, name="t.csv"):
+    file = tmp_path / name
+    file.write_text(text, encoding="utf-8")
+    return file
+
+
+RATES = "site,cases,rate\nA,*,0.3\nB,12,1.2\nTotal,15,0.75\n"
+
+
+@pytest.mark.parametrize("words", [(), ("--count", "cases")])
+def test_a_rate_that_was_taken_for_a_code_is_not_judged(tmp_path, words):
+    file = written(tmp_path, RATES)
+    found = run(file, *words)
+    assert found.exit_code == 4
+    assert "Cannot judge: A x 0.3 is in no sum. Is rate a code? Name the code columns with --by." in found.stdout
+    assert "No sensitive value follows" not in found.stdout
+    assert json.loads(run(file, *words, "--json").stdout)["no_leak"] is False
+
+
+def test_the_columns_of_codes_can_be_named(tmp_path):
+    found = run(written(tmp_path, RATES), "--by", "site")
+    assert found.exit_code == 4 and "A is 3: Total - B = 3" in found.stdout
+    assert "codes in site; numbers in cases; totals: site='Total'; 1 hidden of 3 cells" in found.stdout
+    assert "Not read: rate" in found.stdout and "1 hidden cell;" in found.stdout
+    with pytest.raises(InvalidArgument, match="Did you mean 'site'"):
+        run(written(tmp_path, RATES), "--by", "sites")
+
+
+def test_populations_and_rates_that_happen_to_equal_a_total(tmp_path):
+    for text in ("site,cases,pop\nA,*,100\nB,12,200\nTotal,15,300\n", RATES.replace("0.75", "0.3")):
+        assert "Cannot judge" in run(written(tmp_path, text)).stdout
+
+
+@pytest.mark.parametrize("word", ["Summe", "Ensemble", "Gesamt", "Totaal"])
+def test_totals_in_other_languages(tmp_path, word):
+    file = written(tmp_path, f"site,F,M,{word}\nA,<5,8,11\nB,10,4,14\n{word},13,12,25\n")
+    found = run(file)
+    assert found.exit_code == 4 and "A x F is 3" in found.stdout
+
+
+def test_a_total_that_nobody_knows_is_asked_for(tmp_path):
+    file = written(tmp_path, "site,F,M,Zzz\nA,<5,8,11\nB,10,4,14\nZzz,13,12,25\n")
+    found = run(file)
+    assert found.exit_code == 4 and "Cannot judge: A x F is in no sum" in found.stdout
+    assert "No total was recognised in site and column" in found.stdout
+    assert "A x F is 3" in run(file, "--total-label", "Zzz").stdout
+    with pytest.raises(InvalidArgument, match="no code of the table"):
+        run(file, "--total-label", "Yyy")
+
+
+def test_a_publication_without_totals_can_be_declared(tmp_path):
+    file = written(tmp_path, "site,n\nA,*\nB,12\n")
+    assert run(file).exit_code == 4 and run(file, "--no-totals").exit_code == 0
+
+
+def test_an_unknown_mark_in_a_crosstab_is_an_error(tmp_path):
+    text = "site,F,M,Total\nA,{},8,11\nB,10,4,14\nTotal,13,12,25\n"
+    with pytest.raises(InvalidArgument, match="line 2 has neither"):
+        run(written(tmp_path, text.format("n<5")))
+    assert "A x F is 3" in run(written(tmp_path, text.format("."))).stdout
+
+
+def test_bands_of_ages_are_codes_and_no_ranges_of_counts(tmp_path):
+    text = "sex,age,found\nf,0-4,*\nm,0-4,9\nTotal,0-4,12\n"
+    assert "f x 0-4 is 3" in run(written(tmp_path, text)).stdout
+
+
+def test_a_clean_file_of_records_is_told_how_to_be_read(tmp_path):
+    for text in ("site,sex\nA,f\nB,m\n", "site,n\nA,3\nA,3\n"):
+        with pytest.raises(InvalidArgument, match="use --rows --by") as caught:
+            run(written(tmp_path, text))
+        assert "--value" not in str(caught.value)
+
+
+def test_files_without_a_heading(tmp_path):
+    for text in ("2012-05-06,A,3\n2013-05-06,B,4\n", "A,12\nB,*\n", "A,F,<5\nB,F,9\n"):
+        with pytest.raises(InvalidArgument, match="looks like data, not column names") as caught:
+            run(written(tmp_path, text), "--count", "n")
+        assert "2012" not in str(caught.value) and "12" not in str(caught.value)
+
+
+def test_releases_in_the_wrong_order_or_without_the_flag(tmp_path):
+    old = written(tmp_path, "site,n\nA,10\nB,20\nTotal,30\n", "r2020.csv")
+    new = written(tmp_path, "site,n\nA,13\nB,40\nTotal,53\n", "r2021.csv")
+    with pytest.raises(InvalidArgument, match=r"r2021 is larger than r2020.*older file first"):
+        run(new, old, "--nested")
+    with pytest.raises(InvalidArgument, match=r"growing window.*--nested"):
+        run(old, new)
+
+
+def test_groups_without_a_hierarchy_are_explained(tmp_path):
+    with pytest.raises(InvalidArgument, match="use --hierarchy"):
+        run(written(tmp_path, "site,n\nTotal,30\nI,12\nIa,*\nIb,9\nII,18\n"))
+
+
+def test_only_the_owner_can_read_a_report(leaky, tmp_path):
+    report = tmp_path / "report.html"
+    report.write_text("before", encoding="utf-8")
+    report.chmod(0o644)
+    run(leaky, "-o", report)
+    assert report.stat().st_mode & 0o777 == 0o600
+
+
+def test_the_help_shows_the_stars_of_tables():
+    found = typer.Typer(rich_markup_mode="markdown")
+    found.command()(audit)
+    text = CliRunner().invoke(found, ["--help"], env={"COLUMNS": "300"}).stdout
+    assert "age*sex,age*region" in text

@@ -255,3 +255,107 @@ def test_help_teaches(cases):
     text = " ".join(pets("--help").stdout.split())
     for words in ("--by site,age,region --minimum 5", "--hierarchy", "tau-ARGUS", "pets audit", "no true count"):
         assert words in text, words
+
+
+REGIONS = "region,n\nNorth,12\nSouth,3\nEast,20\n{},35\n"
+
+
+@pytest.mark.parametrize("word", ["All", "Gesamt", "Zzz"])
+def test_totals_under_another_name_are_not_counted_again(cases, word):
+    (cases / "t.csv").write_text(REGIONS.format(word))
+    error = refused(cases / "t.csv", "--by", "region", "--count", "n")
+    assert f"{word} in region" in str(error) and f"Add --total-label {word}." in str(error)
+    if word == "Zzz":
+        assert "is the sum of East, North and South" in str(error)
+        result = pets(cases / "t.csv", "--by", "region", "--count", "n", "--no-totals")
+        assert result.exit_code == 0 and ("Total",) in table_of(result.stdout, "n")
+    found = table_of(pets(cases / "t.csv", "--by", "region", "--count", "n", "--total-label", word).stdout, "n")
+    assert set(found) == {("North",), ("South",), ("East",), (word,)}
+
+
+def test_a_total_of_one_dimension_of_several(cases):
+    text = "region,sex,n\nN,f,9\nN,m,8\nS,f,3\nS,m,7\nZ,f,12\nZ,m,15\n"
+    (cases / "t.csv").write_text(text)
+    assert "Z in region is the sum of N and S" in str(refused(cases / "t.csv", "--by", "region,sex", "--count", "n"))
+    (cases / "t.csv").write_text(text.replace("15", "16"))
+    assert pets(cases / "t.csv", "--by", "region,sex", "--count", "n").exit_code == 0
+
+
+def test_two_words_for_totals(cases):
+    (cases / "t.csv").write_text(REGIONS.format("Gesamt") + "Total,35\n")
+    assert "one word" in str(refused(cases / "t.csv", "--by", "region", "--count", "n"))
+
+
+def test_the_leukaemia_all_is_no_total(cases):
+    (cases / "t.csv").write_text("site,n\nALL,40\nAML,12\nMDS,3\n")
+    assert pets(cases / "t.csv", "--by", "site", "--count", "n").exit_code == 0
+
+
+def test_a_column_that_looks_like_counts(cases):
+    (cases / "t.csv").write_text("region,cases\nNorth,12\nSouth,3\n")
+    error = refused(cases / "t.csv", "--by", "region")
+    assert "column cases looks like counts" in str(error) and "Add --count cases" in str(error)
+    assert table_of(pets(cases / "t.csv", "--by", "region", "--rows").stdout)["Total",] == "*"
+    (cases / "t.csv").write_text("region,x\nNorth,12\nGesamt,3\n")
+    assert "has rows for 'Gesamt'" in str(refused(cases / "t.csv", "--by", "region"))
+
+
+def test_cases_are_counted_once(cases):
+    result = pets(cases / "cases.csv", "--by", "site,age,clinic", "-o", cases / "out.csv", "--json", "--fast")
+    summary = json.loads(result.stdout)
+    found = table_of((cases / "out.csv").read_text())
+    hidden = [key for key, value in found.items() if value == "*" and "Total" not in key]
+    expected = sum(truth(cases, key, ("site", "age", "clinic")) for key in hidden)
+    assert (summary["cases"], summary["cases_hidden"]) == (160, expected)
+    words = " ".join(result.stderr.split())
+    assert f"{expected} of 160 cases are in hidden inner cells" in words and "at a cost of" not in words
+
+
+def test_groups_are_not_counted_as_cases(cases):
+    options = ("--by", "site,age", "--hierarchy", f"site={cases / 'iccc.hrc'}", "-o", cases / "out.csv", "--json")
+    assert json.loads(pets(cases / "cases.csv", *options).stdout)["cases"] == 160
+
+
+def test_a_wide_gap_is_called_one():
+    from pets.cli_suppress import _how_good
+
+    far = {"optimal": False, "bound": 50.0, "gap": 0.5}
+    assert "far from the best: take fewer columns" in _how_good(far)
+    assert "far from" not in _how_good(far | {"gap": 0.1})
+
+
+def test_headings_that_look_like_data(cases):
+    for first in ("2012-05-06,A", "12.5.2012,A", "A,3.5"):
+        (cases / "t.csv").write_text(f"{first}\nx,y\n")
+        error = refused(cases / "t.csv", "--by", "region")
+        assert "looks like data, not column names" in str(error) and "2012" not in str(error)
+
+
+def test_a_preset_that_rounds_is_refused(cases):
+    error = refused(cases / "cases.csv", "--by", "site,age", "--preset", "nhs-hes")
+    assert "--no-rounding" in str(error) and "rounds" in str(error)
+    assert "goes with" in str(refused(cases / "cases.csv", "--by", "site", "--no-rounding"))
+
+
+@pytest.mark.parametrize("symbol", ["<5", "1-4", ">=1", "hush", "**?"])
+def test_symbols_that_tell_or_that_no_audit_reads(cases, symbol):
+    assert "--symbol" in str(refused(cases / "cases.csv", "--by", "site", "--symbol", symbol))
+
+
+def test_lines_without_a_code(cases):
+    (cases / "t.csv").write_text("site,age\n" + "A,1\n" * 9 + "A,\n" * 6 + ",1\n" * 7)
+    assert "missing values in 7 lines" in str(refused(cases / "t.csv", "--by", "site,age"))
+    result = pets(cases / "t.csv", "--by", "site,age", "--missing", "unknown")
+    assert "13 lines without a code were given 'unknown'" in " ".join(result.stderr.split())
+    found = table_of(result.stdout)
+    assert found["unknown", "1"] == "7" and found["A", "unknown"] == "6" and found["Total", "Total"] == "22"
+
+
+def test_audit_reads_what_suppress_writes(cases):
+    from pets.cli_audit import audit
+
+    other = typer.Typer()
+    other.command()(audit)
+    for symbol in ("*", "x", "..", "-"):
+        pets(cases / "cases.csv", "--by", "site,age", "--symbol", symbol, "-o", cases / "o.csv")
+        assert CliRunner().invoke(other, [str(cases / "o.csv")]).exit_code == 0

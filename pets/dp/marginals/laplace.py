@@ -62,10 +62,9 @@ class LaplacePlanner:
 
     Notes
     -----
-    *Rows that fit no cell.* As in :class:`~pets.dp.marginals.ResidualPlanner`, each margin is taken from the largest
-    table of the query that holds it, and measurements of different tables are averaged only where they count the same
-    rows. The number of rows left out is measured beside one of the tables. Structural zeros are published as 0; sums
-    over them differ from the margin by their noise.
+    *Rows that fit no cell.* As in :class:`~pets.dp.marginals.ResidualPlanner`, all tables must count the same rows, and
+    the number of rows left out is measured beside one of the tables. Structural zeros are published as 0; sums over
+    them differ from the margin by their noise.
 
     *Which one.* For one table it is :class:`~pets.dp.DiscreteLaplace`. For several tables under zero-concentrated or
     approximate DP the residual planner is more exact.
@@ -100,7 +99,7 @@ class LaplacePlanner:
         Raises
         ------
         PairingRefused
-            The query is no table of counts.
+            The query is no table of counts, or its tables count different rows.
         InvalidArgument
             A setting does not fit the query.
         """

@@ -34,7 +34,7 @@ def laplace_plan(
     scales = [
         (table, drawable(l1 / part, "epsilon")) for (table, l1), part in zip(design.scales, parts, strict=True) if part
     ]
-    return LeastSquaresDesign(design.names, design.sizes, tuple(scales), design.groups)
+    return LeastSquaresDesign(design.names, design.sizes, tuple(scales))
 
 
 @lru_cache(maxsize=256)
@@ -45,29 +45,38 @@ def _divide(
     workload = plan_workload(query, margins, [float(w) for w in weights], {}, ())
     names = tuple(axis.name for axis in workload.axes)
     sizes = tuple(axis.tree.leaves for axis in workload.axes)
-    loses = any(block.impossible is not None for block in query.blocks) or any(
-        query.table_domain[name].invalid in ("drop", "clamp") for name in names
-    )
     blocks = sorted(places_of(query), key=lambda axes: -len(axes))
-    listed = [axes for axes, _ in workload.sources]
-    if len(listed) > _MOST_CANDIDATES:
-        listed = list(dict.fromkeys((*blocks, *workload.tables)))
+    listed = _candidates(workload, blocks)
     units = tuple((axes, Fraction(_l1(query, axes))) for axes in listed)
-    design = LeastSquaresDesign(names, sizes, units, tuple(blocks) if loses else ())
+    design = LeastSquaresDesign(names, sizes, units)
     residuals = [axes for axes, _ in workload.sources]
     told = np.zeros((len(residuals), len(listed)))
     rows = {axes: row for row, axes in enumerate(residuals)}
     for column, (table, l1) in enumerate(units):
         for axes in subsets(table):
-            if design.group(axes) == design.group(table):
-                row = rows[axes]
-                told[row, column] = 1 / (2 * float(l1) ** 2 * (design.cells(table) / design.cells(axes)))
+            told[rows[axes], column] = 1 / (2 * float(l1) ** 2 * (design.cells(table) / design.cells(axes)))
     worth = _worth(workload, sizes, residuals)
     maximal = [axes for axes in listed if not any(set(axes) < set(other) for other in listed)]
     cells = np.array([float(design.cells(axes)) for axes in listed])
     starts = [np.array([float(axes in some) for axes in listed]) for some in (maximal, blocks, listed)]
     starts += [cells**power for power in _POWERS]
     return design, tuple(best_shares(told, worth, starts).tolist())
+
+
+def _candidates(workload: Workload, blocks: Sequence[Subset]) -> list[Subset]:
+    """Return what may be measured: all margins, or what tells each of them and an even choice of the others.
+
+    Any choice keeps the guarantee and answers every table; what is left out costs accuracy only.
+    """
+    listed = [axes for axes, _ in workload.sources]
+    if len(listed) <= _MOST_CANDIDATES:
+        return listed
+    held = [set(axes) for axes in blocks]
+    maximal = [axes for axes in blocks if not any(set(axes) < other for other in held)]
+    others = [axes for axes in sorted(set(workload.tables), key=lambda a: (len(a), a)) if axes not in maximal]
+    room = max(0, _MOST_CANDIDATES - len(maximal))
+    step = max(1, -(-len(others) // max(room, 1)))
+    return [*maximal, *others[: room * step : step]]
 
 
 def _worth(workload: Workload, sizes: Sequence[int], residuals: Sequence[Subset]) -> NDArray[np.float64]:

@@ -75,9 +75,11 @@ class ResidualPlanner:
     the discrete law never exceeds its parameter. In range: a component of a table with n cells needs noise n times as
     wide.
 
-    *Rows that fit no cell.* Each margin is taken from the largest table of the query that holds it, so that it adds up
-    with that table: a row left out there is left out of its margins too. The number of rows left out is measured
-    beside it. Structural zeros are published as 0; sums over them differ from the margin by their noise.
+    *Rows that fit no cell.* A row left out of a table is left out of the margins of that table too, and the number of
+    rows left out is measured beside it. Several tables are put together only if they all count the same rows: where an
+    attribute of some of them leaves out rows (``invalid='drop'``, the default, or ``'clamp'``), or a structural zero
+    does, the query is refused. Declare ``invalid='error'`` or ``'category'``, or ask for one table with its margins.
+    Structural zeros are published as 0; sums over them differ from the margin by their noise.
 
     References
     ----------
@@ -124,7 +126,7 @@ class ResidualPlanner:
         Raises
         ------
         PairingRefused
-            The query is no table of counts.
+            The query is no table of counts, or its tables count different rows.
         InvalidArgument
             A setting does not fit the query.
         """

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pets.dp.marginals.axes import PlannedAxis, plan_axis
+from pets.dp.marginals.same_rows import refuse_different_rows
 from pets.errors import InvalidArgument, PairingRefused
 from pets.query import BoundQuery, Count, Marginals
 from pets.query.designs import Levels
@@ -82,7 +83,7 @@ def plan_workload(
     Raises
     ------
     PairingRefused
-        The query is no table of counts.
+        The query is no table of counts, or its tables count different rows.
     InvalidArgument
         A setting does not fit the query.
     """
@@ -91,6 +92,7 @@ def plan_workload(
             f"tables with margins are counts; {type(query.query).__name__} is not one. "
             "Use pets.Count or pets.Marginals, or another mechanism."
         )
+    refuse_different_rows(query)
     names = query.query.needs()
     for name in (*hierarchies, *ranges):
         if name not in names:

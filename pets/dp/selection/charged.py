@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from pets.config import digest
-from pets.dp.arguments import bound_argument
+from pets.dp.arguments import bound_argument, kind_of
 from pets.dp.selection.selector import Selected, Selector
 from pets.errors import InvalidArgument, UnrecordedReleaseWarning
 from pets.guarantee import DPGuarantee
@@ -46,6 +46,8 @@ def answered_once(
 
     Raises
     ------
+    InvalidArgument
+        `ledger` is no ledger, or `dataset` no name.
     BudgetExceeded
         The ledger refused; nothing was charged or drawn.
     """
@@ -60,6 +62,10 @@ def answered_once(
             stacklevel=3,
         )
         return draw()
+    if not isinstance(ledger, Ledger):
+        raise InvalidArgument(
+            "ledger", f"must be a Ledger, not {kind_of(ledger)}", "Give ledger=pets.Ledger('budget.sqlite', limit=...)."
+        )
     request, account = _request(facts, dataset), str(unit)
     stored = stored_answer(ledger, facts, unit=unit, dataset=dataset)
     if stored is None:

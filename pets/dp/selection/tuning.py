@@ -11,7 +11,7 @@ from pets.csprng import RandomSource, secure_random
 from pets.dp.arguments import bound_argument, kind_of
 from pets.dp.selection.charged import answered_once
 from pets.dp.selection.coins import uniform
-from pets.errors import InvalidArgument, PairingRefused
+from pets.errors import InvalidArgument, PairingRefused, PetsError
 from pets.exact import Number, as_text, exact
 from pets.guarantee import PureDP
 from pets.ledger import Ledger
@@ -23,6 +23,25 @@ from pets.tally import Tally
 PRICE: dict[str, int] = {"logarithmic": 2, "geometric": 3}
 """How many times a single run's epsilon the best of a random number of runs costs: 2 + eta."""
 
+_FAILED = '{"format":"pets-tuning","outcome":"failed","version":1}'
+"""What is stored when no run had a score: fixed, so that it tells nothing else."""
+
+
+class TuningFailed(PetsError):
+    """No run of a private tuning had a score. It was paid for, and is the answer for good.
+
+    Parameters
+    ----------
+    score
+        Name of the score.
+    """
+
+    def __init__(self, score: str) -> None:
+        super().__init__(
+            f"the score {score!r} raised an exception or gave no number in every run. The budget is spent, and the answer "
+            "is final. Try the score on releases of made-up data, then ask under another name."
+        )
+
 
 @dataclass(frozen=True)
 class Candidate:
@@ -31,6 +50,13 @@ class Candidate:
     mechanism: Mechanism
     query: BoundQuery
     total: Tally
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.mechanism, Mechanism) or isinstance(self.mechanism, type):
+            raise InvalidArgument("mechanism", f"must be a mechanism, not {kind_of(self.mechanism)}")
+        bound_argument(self.query)
+        if not isinstance(self.total, Tally):
+            raise InvalidArgument("total", f"must be a Tally, not {kind_of(self.total)}")
 
 
 @dataclass(frozen=True, init=False)
@@ -73,7 +99,7 @@ class PrivateTuning:
         chance = exact(stop, "stop")
         if not Fraction(1, 10**6) <= chance < 1:
             raise InvalidArgument("stop", "must be at least 0.000001 and below 1")
-        if runs not in PRICE:
+        if not isinstance(runs, str) or runs not in PRICE:
             raise InvalidArgument("runs", "must be 'logarithmic' or 'geometric'")
         object.__setattr__(self, "stop", chance)
         object.__setattr__(self, "runs", runs)
@@ -86,10 +112,11 @@ class PrivateTuning:
         PairingRefused
             A candidate has no pure guarantee, or they protect different units.
         """
+        if not isinstance(candidates, Sequence):
+            raise InvalidArgument("candidates", f"must be a list of Candidate(...), not {kind_of(candidates)}")
         for candidate in candidates:
             if not isinstance(candidate, Candidate):
                 raise InvalidArgument("candidates", f"must hold Candidate(...), not {kind_of(candidate)}")
-            bound_argument(candidate.query)
         promises = [candidate.mechanism.guarantee(candidate.query) for candidate in candidates]
         if not promises:
             raise InvalidArgument("candidates", "is empty", "Give at least one Candidate.")
@@ -132,7 +159,8 @@ class PrivateTuning:
         candidates
             Ways to answer, declared in public.
         score
-            A public function of a release; larger is better. Ties go to the earlier run.
+            A public function of a release; larger is better. Ties go to the earlier run. A run for which it raises an
+            exception or gives no number has the lowest score, and nobody sees the exception: it may tell of the noise.
         name
             Identity of the score: with the candidates it makes the identity of the request.
         ledger, dataset
@@ -144,7 +172,11 @@ class PrivateTuning:
             The candidates cannot be tuned together; nothing was charged.
         BudgetExceeded
             The ledger refused; nothing was charged or drawn.
+        TuningFailed
+            No run had a score. That is the answer: it was paid for, and whoever asks again gets it again.
         """
+        if not callable(score):
+            raise InvalidArgument("score", f"must be a function of a release, not {kind_of(score)}")
         if not isinstance(name, str) or not name:
             raise InvalidArgument("name", "must say what the score is")
         cost = self.guarantee(candidates)
@@ -156,12 +188,15 @@ class PrivateTuning:
         }
 
         def draw() -> str:
-            return self._best(candidates, score, name, secure_random(), dataset).to_json()
+            best = self._best(candidates, score, name, secure_random(), dataset)
+            return _FAILED if best is None else best.to_json()
 
         text = answered_once(
             ledger, facts, lambda: cost, draw,
             unit=candidates[0].query.domain.unit, dataset=dataset, note=f"best of {len(candidates)} candidates",
         )  # fmt: skip
+        if text == _FAILED:
+            raise TuningFailed(name)
         return Release.from_json(text)
 
     def _best(
@@ -171,10 +206,15 @@ class PrivateTuning:
         name: str,
         source: RandomSource,
         dataset: str = "default",
-    ) -> Release:
+    ) -> Release | None:
+        """Return the best of a random number of releases, or None if none of them has a score."""
         tried = [candidates[int(i)] for i in uniform(len(candidates), self.number(source), source)]
         releases = [candidate.mechanism.release(candidate.total, candidate.query) for candidate in tried]
-        at = max(range(len(tried)), key=lambda i: exact(score(releases[i]), "score"))
+        scores = [_scored(score, release) for release in releases]
+        scored = [(i, value) for i, value in enumerate(scores) if value is not None]
+        if not scored:
+            return None
+        at = max(scored, key=lambda run: run[1])[0]
         query, mechanism = tried[at].query, tried[at].mechanism.to_dict()
         return replace(
             releases[at],
@@ -182,6 +222,18 @@ class PrivateTuning:
             provenance=Provenance.now(question=query.signature, mechanism=mechanism, dataset=dataset),
             best_of=BestOf(self.stop, self.runs, name),
         )
+
+
+def _scored(score: Callable[[Release], Number], release: Release) -> Fraction | None:
+    """Return the score of a run, or None, the lowest one, if there is none.
+
+    An exception that escaped would leave a paid request without an answer: whoever asked again would draw anew, as often
+    as they like, and its text could quote the release.
+    """
+    try:
+        return exact(score(release), "score")
+    except Exception:
+        return None
 
 
 def _bernoulli(chance: Fraction, source: RandomSource) -> bool:

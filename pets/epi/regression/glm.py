@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from pets.domain import Label
 from pets.epi.regression.design import Design, design_of
-from pets.epi.regression.result import Regression, sandwich
+from pets.epi.regression.result import Regression, clusters, sandwich
 from pets.epi.regression.solve import root
 from pets.errors import InvalidArgument, PairingRefused, did_you_mean
 from pets.query import Count, Measured
@@ -83,7 +83,7 @@ def logistic_regression(
     beta, slope = root(equation, rows.shape[1], _penalty(ridge, rows.shape[1]))
     chance = _logistic(rows @ beta)
     noise = (rows.T * ((1 - chance) ** 2 * noise_ones + chance**2 * noise_noughts)) @ rows
-    return _result("logistic", design, beta, (slope, equation(beta)[1], noise), ridge)
+    return _result("logistic", design, beta, (slope, clusters(release) * equation(beta)[1], noise), ridge)
 
 
 def poisson_regression(
@@ -138,7 +138,7 @@ def poisson_regression(
         return rows.T @ np.where(time > 0, cases - expected, 0.0), (rows.T * expected) @ rows
 
     beta, slope = root(equation, rows.shape[1], _penalty(ridge, rows.shape[1]))
-    sampling = equation(beta)[1]
+    sampling = clusters(release) * equation(beta)[1]
     noise = (rows.T * np.where(time > 0, variance.reshape(-1), 0.0)) @ rows
     beta[0] += np.log(overall)
     return _result("poisson", design, beta, (slope, sampling, noise), ridge)
@@ -151,6 +151,10 @@ def _table(release: Release) -> tuple[tuple[Axis, ...], Array, Array]:
     part = release.parts[0]
     if not isinstance(part, Measured):
         raise PairingRefused("cells that were estimated together have errors that depend on each other.")
+    if not getattr(part.law, "unbiased", True):
+        raise PairingRefused(
+            "these counts were rounded with a bias, of which no interval would know. Publish with noise."
+        )
     if release.best_of is not None:
         raise PairingRefused("this release is the best of several runs, so its counts are not unbiased.")
     if part.suppressed is not None and part.suppressed.any():

@@ -16,6 +16,8 @@ from pets.errors import InvalidArgument
 if TYPE_CHECKING:
     import pandas as pd
 
+    from pets.release import Release
+
 Array = NDArray[np.float64]
 
 
@@ -32,7 +34,8 @@ class Regression:
     coefficients
         Logarithms of odds, rate or hazard ratios against the reference, shape (p,).
     covariance
-        Of sampling and noise together, shape (p, p).
+        Of sampling and noise together, shape (p, p). Where a patient may have several rows, these are taken to be
+        all alike, which is the worst case.
     noise_share
         Part of each variance that is the noise of the release, shape (p,).
     references
@@ -121,3 +124,9 @@ def sandwich(slope: Array, sampling: Array, noise: Array) -> tuple[Array, Array]
     part = np.diag(inverse @ noise @ inverse.T)
     total = np.diag(both)
     return both, np.divide(part, total, out=np.zeros_like(part), where=total > 0)
+
+
+def clusters(release: Release) -> int:
+    """Return how many rows one patient may have: the most by which that can enlarge a sampling variance."""
+    unit = release.query.domain.unit
+    return unit.max_rows * unit.max_sites

@@ -23,7 +23,7 @@ Kind = Literal["survival", "hazard", "incidence"]
 """What a curve shows: survival, cumulative hazard, or cumulative incidence of one cause."""
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@dataclass(frozen=True, slots=True, eq=False)
 class Curve:
     """One stratum. All arrays have shape (bins,).
 

@@ -71,6 +71,10 @@ class RiskTable:
     hazards: Array
     reliable: np.ndarray[tuple[int, ...], np.dtype[np.bool_]]
 
+    def __repr__(self) -> str:
+        # Never a count: these may be the exact ones.
+        return f"<RiskTable: {len(self.lost)} bins>"
+
 
 def fit(counts: EventCounts, stratum: int) -> RiskTable:
     """Return the fitted table of one stratum."""

@@ -80,7 +80,7 @@ def test_frozen_cells_stay_and_what_cannot_be_is_refused(inner: np.ndarray, froz
     table = count_table(inner, frozen=frozen)
     best = cheapest(table, zeros_known=True, whole=True)
     if best is None:
-        with pytest.raises(InvalidArgument, match="protection"):
+        with pytest.raises(InvalidArgument, match="cannot be protected"):
             suppress(table)
         return
     found = suppress(table)

@@ -254,9 +254,9 @@ def _protecting() -> list[np.ndarray]:
 
 def _cut_off(table: Table) -> float:
     """By how much the worst cut of a search misses patterns that are known to protect; at most 0 if all are valid."""
+    patterns = _protecting()  # takes seconds, so before the clock starts
     problem = problem_of(table, CLASSIC, table.cost)
     search = Search(problem, Clock.of(600), lambda *_: None, whole=False, owners=np.zeros(table.cells, dtype=bool))
-    patterns = _protecting()
     search.root(0.0)
     search.advance(problem.must)
     assert len(search.master.cuts) > 30

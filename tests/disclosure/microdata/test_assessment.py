@@ -129,3 +129,23 @@ def test_codes_with_leading_zeros_stay_texts(tmp_path):
     path.write_text("code,n\n007,1\n7,2\n07,3\n")
     result = run(str(path), "--keys", "code", "--json")
     assert json.loads(result.output)["measures"]["unique records"] == 3
+
+
+def test_the_measures_come_before_the_identifiers(file):
+    words = run(file, "--keys", "site,age,region").output
+    assert words.index("Records that look alike") < words.index("HIPAA Safe Harbor")
+
+
+@pytest.mark.parametrize("separator", [";", "\t"])
+def test_other_separators_are_read(tmp_path, separator):
+    path = tmp_path / "cases.csv"
+    FRAME.to_csv(path, index=False, sep=separator)
+    result = run(str(path), "--keys", "site,age,region", "--json")
+    assert json.loads(result.output)["measures"]["k"] == FRAME.groupby(KEYS).size().min()
+
+
+def test_a_file_without_a_heading_shows_no_cell(tmp_path):
+    path = tmp_path / "cases.csv"
+    path.write_text("Miller,2012-05-06,f\nSmith,2013-01-01,m\n")
+    error = run(str(path), "--keys", "name").exception
+    assert "first line looks like data" in str(error) and "Miller" not in str(error)
