@@ -38,7 +38,8 @@ class Case:
     most: int
 
     def query(self) -> BoundQuery:
-        domain = pets.Domain({name: [f"{name}{i}" for i in range(n)] for name, n in self.labels.items()})
+        labels = {name: [f"{name}{i}" for i in range(n)] for name, n in self.labels.items()}
+        domain = pets.Domain({name: pets.Categorical(own, invalid="error") for name, own in labels.items()})
         names = list(self.labels)
         return pets.Marginals([c for k in range(self.most + 1) for c in combinations(names, k)]).bind(domain)
 

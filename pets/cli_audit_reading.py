@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -12,9 +12,13 @@ import numpy as np
 from pets.errors import InvalidArgument
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from pets.disclosure.differencing import Linked
     from pets.disclosure.printed import Printed
 
+_NUMBER = re.compile(r"^[+-]?[\d ,.]*\d$")
+_MEASURE = re.compile(r"rate|percent|pct|%|share|proportion|population|^pop\b|^asr|incidence|prevalence", re.IGNORECASE)
 _DECIMAL = re.compile(r"^[+-]?\d+[.,]\d+$")
 
 
@@ -49,32 +53,61 @@ def unjudged(releases: Sequence[Printed], linked: Linked) -> tuple[int, ...]:
     bare = np.bincount(rows.rows, weights=(rows.signs == -1) & latent[rows.indices], minlength=rows.count) > 0
     inside = np.zeros(len(latent), dtype=np.bool_)
     inside[rows.indices[~(more | bare)[rows.rows]]] = True
-    if any(decimal_columns(release) for release in releases):
+    if any(measures(release) or likely_totals(release) for release in releases):
         inside[:] = False
     return tuple(int(cell) for cell in np.flatnonzero(linked.printed_hidden & ~inside))
 
 
-def decimal_columns(release: Printed) -> list[str]:
-    """Return the columns of codes without a total that hold decimal fractions: rates, hardly codes (as 189.0 is)."""
+def measures(release: Printed) -> list[str]:
+    """Return the columns of codes, without a total, that by name or decimal fractions are rates or populations."""
     columns = zip(release.dimensions, release.codes, release.totals, strict=True)
-    return [name for name, codes, total in columns if total is None and any(map(_DECIMAL.match, codes.tolist()))]
+    return [
+        name
+        for name, codes, total in columns
+        if total is None and (any(map(_DECIMAL.match, codes.tolist())) or (_MEASURE.search(name) and _numeric(codes)))
+    ]
+
+
+def likely_totals(release: Printed) -> list[tuple[str, str]]:
+    """Return codes, each with its column, that are the sum of all others wherever all of them are shown."""
+    found = []
+    for axis, (name, total) in enumerate(zip(release.dimensions, release.totals, strict=True)):
+        codes = list(dict.fromkeys(release.codes[axis].tolist()))
+        if total is not None or len(codes) < 3:
+            continue
+        lines: dict[tuple[str, ...], dict[str, float]] = {}
+        for key, value in _shown(release).items():
+            lines.setdefault((*key[:axis], *key[axis + 1 :]), {})[key[axis]] = value
+        whole = [line for line in lines.values() if len(line) == len(codes) and any(line.values())]
+        found += [(code, name) for code in codes if whole and all(2 * ln[code] == sum(ln.values()) for ln in whole)]
+    return found
 
 
 def why_unjudged(releases: Sequence[Printed], linked: Linked, cells: Sequence[int]) -> str:
     """Return which cells cannot be judged, and what to do."""
     names = ", ".join(linked.reading.name(cell) for cell in cells[:3]) + (", ..." if len(cells) > 3 else "")
     text = f"Cannot judge: {names} {'is' if len(cells) == 1 else 'are'} in no sum."
-    numeric = [name for release in releases for name in _numeric(release)]
+    totals = [found for release in releases for found in likely_totals(release)]
+    if totals:
+        code, column = totals[0]
+        return (
+            f"Cannot judge: {code} in {column} is the sum of the others. If it is a total, add --total-label {code}; "
+            "if the publication has none at all, say --no-totals."
+        )
+    numeric = [name for release in releases for name in measures(release)] + [
+        name
+        for release in releases
+        for name, codes in zip(release.dimensions, release.codes, strict=True)
+        if release.numbers and _numeric(codes)
+    ]
     if numeric:
         return f"{text} Is {numeric[0]} a code? Name the code columns with --by."
     return f"{text} Name the totals with --total-label; if the publication has none at all, say --no-totals."
 
 
-def _numeric(release: Printed) -> Iterator[str]:
-    for name, codes in zip(release.dimensions, release.codes, strict=True):
-        numbers = [bool(re.match(r"^[+-]?[\d ,.]*\d$", code)) for code in codes.tolist()]
-        if release.numbers and sum(numbers) * 2 > len(numbers):
-            yield name
+def _numeric(codes: NDArray[np.str_]) -> bool:
+    """Return whether most codes of a column are numbers."""
+    return 2 * sum(bool(_NUMBER.match(code)) for code in codes.tolist()) > len(codes)
 
 
 def explained(error: InvalidArgument, releases: Sequence[Printed], nested: bool, grouped: bool) -> InvalidArgument:

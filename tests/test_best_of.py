@@ -131,3 +131,13 @@ def test_levels_out_of_range_are_refused() -> None:
     for level in (0, 1, True, "0.9", 1 - 1e-16):
         with pytest.raises(InvalidArgument):
             how.level_of_each(level)  # type: ignore[arg-type]
+
+
+def test_the_chance_to_stop_is_exact() -> None:
+    for stop in ("1/2", 0.5, Fraction(1, 2)):
+        how = BestOf(stop, "geometric", "x")  # type: ignore[arg-type]
+        assert type(how.stop) is Fraction and how == BestOf.from_dict(how.to_dict())
+    for bad in (("x", "geometric", "x"), (0, "geometric", "x"), (None, "geometric", "x"), ("0.5", [], "x"),
+                ("0.5", "geometric", 3)):  # fmt: skip
+        with pytest.raises(InvalidArgument):
+            BestOf(*bad)  # type: ignore[arg-type]

@@ -422,3 +422,46 @@ def test_a_damaged_ledger_is_not_charged(path: Path) -> None:
             with pytest.raises(LedgerTampered):
                 use()
         assert "cannot be understood" in repr(ledger)
+
+
+def publish(ledger: Ledger, draft: str, request: str = "r2") -> str:
+    """Publish as every release does: the stored answer, or one that is charged first."""
+    found = ledger.answer(request, dataset="UK")
+    if found is not None:
+        return found
+    ledger.charge(PureDP("0.25"), dataset="UK", request=request)
+    return ledger.store_answer(request, draft, dataset="UK")
+
+
+TAKEN_AWAY = {
+    "deleted": "DELETE FROM entries WHERE answer = '{}'",
+    "renamed": "UPDATE entries SET request = 'r9' WHERE answer = '{}'",
+    "moved": "UPDATE entries SET dataset = 'DE' WHERE answer = '{}'",
+}
+
+
+@pytest.mark.parametrize("change", TAKEN_AWAY)
+@pytest.mark.parametrize("answer", ["the last", "answer two"])
+def test_no_second_answer_when_the_first_was_taken_away(path: Path, change: str, answer: str) -> None:
+    """One charge pays for one answer: with another noise each time, their mean would be the truth."""
+    request = "r3" if answer == "the last" else "r2"
+    with Ledger(path) as ledger:
+        assert publish(ledger, "the last", "r3") == "the last"
+        assert publish(ledger, "again", request) == answer
+    with behind_the_back(path) as connection:
+        connection.execute(TAKEN_AWAY[change].format(answer))
+    with Ledger(path) as ledger:
+        for _ in range(2):
+            with pytest.raises(LedgerTampered):
+                publish(ledger, "another noise", request)
+    assert_found(path)
+
+
+def test_a_deleted_newest_charge_is_not_forgotten(path: Path) -> None:
+    with behind_the_back(path) as connection:
+        connection.execute("DELETE FROM entries WHERE sequence = 9")
+    with Ledger(path) as ledger:
+        for use in (ledger.spent, ledger.accounts, lambda: ledger.head, lambda: ledger.limit):
+            with pytest.raises(LedgerTampered) as found:
+                use()
+            assert found.value.sequence == 9

@@ -231,7 +231,7 @@ def test_releases_are_equal_if_all_that_is_published_is_equal():
 
 def test_reconstructed_and_structurally_empty_tables_compare_too():
     domain = pets.Domain(sex=["f", "m"], site=["liver", "ovary"], impossible=[{"sex": "m", "site": "ovary"}])
-    query = pets.Marginals([["sex", "site"], ["sex"]]).bind(domain)
+    query = pets.Count(["sex", "site"]).bind(domain)
     tally = pets.Tally(np.zeros(query.size, dtype=np.int64), query.signature)
     planner = pets.dp.ResidualPlanner(rho="0.5")
     one, other = planner.release(tally, query), planner.release(tally, query)

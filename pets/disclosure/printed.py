@@ -141,7 +141,7 @@ def read_printed(
     value
         Column with the numbers; recognised by its name (``count``, ``n``, ``cases`` ...) if left out.
     total
-        Code of the totals; recognised (``Total``, ``All`` ...) if left out.
+        Code of the totals; recognised (``Total``, ``All`` ...) if left out, and where a column has no such code.
     one_symbol
         Take every mark for the same one: ``<5`` then only says that the cell is hidden.
     by
@@ -289,6 +289,4 @@ def _refuse_repeats(codes: Sequence[Sequence[str]], fields: Fields, path: str | 
 
 
 def _total_of(codes: Sequence[str], total: str | None) -> str | None:
-    if total is not None:
-        return total if total in codes else None
-    return total_among(codes)
+    return total if total is not None and total in codes else total_among(codes)

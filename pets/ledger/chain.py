@@ -49,7 +49,9 @@ def state(connection: sqlite3.Connection) -> State:
     found = connection.execute("SELECT * FROM entries ORDER BY sequence DESC LIMIT 1").fetchone()
     last = (0, GENESIS) if found is None else (found[0], sound(Row(*found)).hash)
     if last != (end.entries, end.head):
-        raise LedgerTampered("the newest entries are missing or were changed. Run verify().", min(last[0], end.entries) + 1)
+        raise LedgerTampered(
+            "the newest entries are missing or were changed. Run verify().", min(last[0], end.entries) + 1
+        )
     return end
 
 

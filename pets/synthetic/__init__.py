@@ -15,7 +15,7 @@ from pets.synthetic.mst import MST
 from pets.synthetic.row_file import load as load_rows
 from pets.synthetic.row_model import RowModel
 from pets.synthetic.sdv import SDV
-from pets.synthetic.sweep import Sweep, sweep
+from pets.synthetic.sweeping import Sweep, sweep
 from pets.synthetic.synthesizer import Synthesizer
 
 __all__ = [

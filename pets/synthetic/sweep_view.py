@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from pets.synthetic.sweep import Point, Sweep
+    from pets.synthetic.sweeping import Point, Sweep
 
 MOST_PANELS = 9
 _USUAL = ("total variation, mean", "Kaplan-Meier", "Cox, mean", "loss of AUC")

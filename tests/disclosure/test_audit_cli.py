@@ -249,3 +249,16 @@ def test_the_help_shows_the_stars_of_tables():
     found.command()(audit)
     text = CliRunner().invoke(found, ["--help"], env={"COLUMNS": "300"}).stdout
     assert "age*sex,age*region" in text
+
+
+def test_a_total_that_is_recognised_in_one_direction_only(tmp_path):
+    file = written(tmp_path, "site,F,M,Zzz\nA,*,8,11\nB,*,4,14\nTotal,13,12,25\n")
+    found = run(file)
+    assert found.exit_code == 4 and "Zzz in column is the sum of the others" in found.stdout
+    assert "A x F is 3" in run(file, "--total-label", "Zzz").stdout
+
+
+def test_whole_percentages_are_no_codes_even_if_one_comes_twice(tmp_path):
+    file = written(tmp_path, "site,cases,percent\nA,*,50\nB,12,80\nTotal,15,50\n")
+    found = run(file)
+    assert found.exit_code == 4 and "Is percent a code?" in found.stdout

@@ -12,7 +12,8 @@ from pets.dp.choice import choose, plan
 from pets.errors import InvalidArgument
 from pets.guarantee import ApproxDP, PureDP, RenyiDP, ZeroConcentratedDP
 
-DOMAIN = pets.Domain(a=["x", "y", "z"], b=["u", "v"], c=[str(i) for i in range(20)])
+LABELS = {"a": ["x", "y", "z"], "b": ["u", "v"], "c": [str(i) for i in range(20)]}
+DOMAIN = pets.Domain({name: pets.Categorical(labels, invalid="error") for name, labels in LABELS.items()})
 MANY = pets.Marginals([["a", "b", "c"], ["a", "b"], ["a", "c"], ["b", "c"], ["a"], ["b"], ["c"], []])
 
 
@@ -37,6 +38,15 @@ def test_pure_dp_admits_laplace_noise_only():
     assert names(found) == ["LaplacePlanner", "DiscreteLaplace"] and found[1].relative_variance > 5
     assert names(choose(MANY.bind(DOMAIN), None, ApproxDP(1, 0))) == ["LaplacePlanner", "DiscreteLaplace"]
     assert names(choose(pets.Count(by="a"), DOMAIN, PureDP(1))) == ["DiscreteLaplace"]
+
+
+def test_planners_are_left_out_where_tables_count_different_rows():
+    """By default a row without a valid value is left out of the tables over it, and of no other."""
+    domain = pets.Domain(LABELS)
+    assert names(choose(MANY, domain, PureDP(1))) == ["DiscreteLaplace"]
+    assert names(choose(MANY, domain, ZeroConcentratedDP(1))) == ["DiscreteGaussian", "DiscreteLaplace"]
+    assert isinstance(plan("counts within 9 at 95 %", MANY, domain).mechanism, pets.dp.DiscreteLaplace)
+    assert not isinstance(plan(within=9, query=MANY, domain=domain, delta="1e-6").mechanism, pets.dp.ResidualPlanner)
 
 
 @pytest.mark.parametrize("guarantee", [PureDP("0.7"), ApproxDP(1, "1e-6"), ZeroConcentratedDP("0.3")], ids=str)
@@ -205,3 +215,12 @@ def test_what_cannot_be_planned_is_refused(arguments):
 def test_a_renyi_curve_is_refused():
     with pytest.raises(InvalidArgument):
         choose(MANY, DOMAIN, RenyiDP({2: 1}))
+
+
+@pytest.mark.parametrize(
+    "phrase", ["wrong by 3 in 5 of 100 releases", "within 3 at 5 %", "off by 3 with probability .05"]
+)
+def test_how_often_a_target_may_be_missed_is_not_taken_for_how_often_it_is_met(phrase):
+    with pytest.raises(InvalidArgument, match=r"level 5 %.*how often it must be met.*'within 3 at 95 %'"):
+        phrases.read(phrase)
+    assert phrases.read("within 3 at 50 %").level == Fraction(1, 2)

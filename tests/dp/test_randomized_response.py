@@ -190,3 +190,26 @@ def test_a_tiny_epsilon_gives_finite_estimates(epsilon):
 def test_an_epsilon_that_says_nothing_is_refused():
     with pytest.raises(InvalidArgument, match="at least"):
         RandomizedResponse("1e-20")
+
+
+@pytest.mark.parametrize("level", [0, 1, 2, -1, "x", None, math.nan, True, 1 - Fraction(1, 10**30)])
+def test_levels_out_of_range_are_refused(level):
+    found = Responses(query(3), RandomizedResponse(1), (5, 4, 3, 0)[: query(3).size])
+    with pytest.raises(InvalidArgument) as caught:
+        found.columns(level)
+    assert caught.value.argument == "level"
+    assert np.array_equal(found.columns("0.9")["ci_low"], found.columns(0.9)["ci_low"])
+
+
+def test_arguments_of_another_kind_are_refused():
+    asked = query(3)
+    total = pets.Tally(np.zeros(asked.size, dtype=np.int64), asked.signature)
+    for argument, call in {
+        "ledger": lambda: RandomizedResponse(1).publish(total, asked, ledger="book.sqlite"),
+        "query": lambda: RandomizedResponse(1).publish(total, "q"),
+        "tally": lambda: RandomizedResponse(1).publish(3, asked),
+        "dataset": lambda: RandomizedResponse(1).publish(total, asked, dataset=3),
+    }.items():
+        with pytest.raises(InvalidArgument) as caught:
+            call()
+        assert caught.value.argument == argument

@@ -116,3 +116,37 @@ def test_every_tumour_has_a_subgroup_or_a_reason(tumours):
     missing = np.array([code is None for code in found.subgroup], dtype=bool)
     assert np.array_equal(missing, np.array([reason is not None for reason in found.reason], dtype=bool))
     assert sum(times for _, times in found.unmapped) == missing.sum()
+
+
+def test_a_single_code_is_no_column():
+    for argument, columns in {
+        "topography": ("C220", "8170"), "morphology": (["C220"], None), "behaviour": (["C220"], ["8170"], "3"),
+    }.items():  # fmt: skip
+        with pytest.raises(InvalidArgument) as caught:
+            iccc3().classify(*columns)
+        assert caught.value.argument == argument
+    for column in (None, 3, b"C22", {"C220": 1}, np.array("C220")):
+        with pytest.raises(InvalidArgument, match="topography"):
+            iccc3().classify(column, ["8170"])
+    for version in (["x"], None, {}):
+        with pytest.raises(InvalidArgument, match="version"):
+            iccc3(version)
+    assert iccc3() is iccc3("IARC 2017")
+
+
+@pytest.mark.parametrize("missing", [None, float("nan"), pd.NA, pd.NaT, ""])
+def test_a_missing_code_is_shown_as_nothing(missing):
+    found = iccc3().classify([missing, "C22.0"], ["8170/3", missing], [3, 3])
+    assert [triple for triple, _ in found.unmapped] == [("", "8170/3", "3"), ("C22.0", "", "3")]
+    behind = iccc3().classify(["C22.0"], ["8170/3"], [missing])
+    assert behind.subgroup.tolist() == ["VIIb"]
+
+
+def test_printing_says_how_many_failed_and_why_but_no_code():
+    found = iccc3().classify(["C22.0", "C22.0", "C22.0", None, "C22.0"], ["8170/3", "8170", "8170", "8170/3", "8170/2"])
+    assert repr(found) == (
+        "<Classified: 5 tumours in ICCC-3, 4 not classified: 1 without a known topography (write C71.7), "
+        "2 without one clear behaviour (write 9390/3), 1 with codes that have no place together; "
+        "see .reason, .unmapped>"
+    )
+    assert repr(iccc3().classify(["C22.0"], ["8170/3"])) == "<Classified: 1 tumours in ICCC-3; see .subgroup, .group>"

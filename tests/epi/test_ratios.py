@@ -48,3 +48,8 @@ def test_bad_input_names_the_argument(argument, values):
     with pytest.raises(InvalidArgument) as caught:
         standardised_incidence_ratio(**({"observed": [1, 2], "expected": [1, 1]} | values))
     assert caught.value.argument == argument
+
+
+def test_a_length_that_differs_is_told_in_the_names_of_this_function():
+    with pytest.raises(InvalidArgument, match="1 strata where observed has 2"):
+        standardised_incidence_ratio([1, 2], [1])

@@ -16,7 +16,7 @@ import pytest
 from pets.domain import Categorical, Domain, Integer, Numeric
 from pets.errors import DataError, InvalidArgument, RangeOverflow
 from pets.privacy_unit import PrivacyUnit
-from pets.query import Count, Histogram, Mean, Query, Sum, Variance
+from pets.query import BoundQuery, Count, Histogram, Mean, Query, Sum, Variance
 
 SECRET = "Jane Doe"
 SECRET_NUMBER = 123457
@@ -210,3 +210,16 @@ class TestCapacity:
     def test_histograms_have_room(self) -> None:
         domain = Domain(x=Numeric(0, 2**52, resolution=1, bins=[0, 1, 2**52]))
         assert Histogram("x").tally(pl.DataFrame({"x": [1.0] * 2000}), domain).values.tolist() == [0, 2000, 0]
+
+
+@pytest.mark.parametrize("tally", [3, None, "tally", np.zeros(3)])
+def test_what_is_no_tally_is_refused(tally: Any) -> None:
+    with pytest.raises(InvalidArgument, match="must be a Tally"):
+        Count().bind(Domain(a=["x"])).check(tally)
+
+
+def test_only_a_query_can_be_bound_and_only_to_a_domain() -> None:
+    with pytest.raises(InvalidArgument, match="must be a query"):
+        BoundQuery("q", Domain(a=["x"]))  # type: ignore[arg-type]
+    with pytest.raises(InvalidArgument, match="must be a Domain"):
+        Count().bind({"a": ["x"]})  # type: ignore[arg-type]

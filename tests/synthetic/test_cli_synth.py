@@ -109,3 +109,9 @@ def test_help_teaches():
     text = CliRunner().invoke(app, ["--help"]).output
     for word in ("suggest-domain", "epsilon", "INTERNAL.html", "without any"):
         assert word.lower() in text.lower()
+
+
+def test_other_separators_are_read(files):
+    cohort(900).to_csv(files / "rows.csv", index=False, sep=";")
+    done = run(files, "-e", "3", "--mechanism", "independent", "--rows", "900", "--no-evaluate")
+    assert done.exit_code == 0, repr(done.exception)

@@ -11,7 +11,7 @@ import pytest
 import pets
 from pets.errors import BudgetExceeded, InvalidArgument
 from pets.synthetic import MST, Independent, evaluate
-from pets.synthetic.sweep import sweep
+from pets.synthetic.sweeping import sweep
 from tests.synthetic.cohorts import DOMAIN, SURVIVAL, cohort
 
 REAL = cohort(900, 3)

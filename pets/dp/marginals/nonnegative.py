@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pets.dp.arguments import release_argument
+from pets.dp.marginals.same_rows import refuse_different_rows
 from pets.errors import InvalidArgument, PairingRefused
 from pets.query import Columns, Part
 from pets.query.estimate import STRUCTURAL_ZERO, in_units
@@ -78,7 +79,7 @@ def fit_nonnegative(release: Release) -> NonNegativeFit:
     Raises
     ------
     PairingRefused
-        A table is not one of counts, or hides cells.
+        A table is not one of counts, or hides cells, or the tables count different rows.
     InvalidArgument
         The joint table has more than :data:`MAX_CELLS` cells.
 
@@ -92,6 +93,7 @@ def fit_nonnegative(release: Release) -> NonNegativeFit:
         p.suppressed is not None for p in parts
     ):
         raise PairingRefused("only tables of counts without hidden cells can be fitted")
+    refuse_different_rows(release.query)
     names = tuple(dict.fromkeys(axis.name for part in parts for axis in part.block.axes))
     sizes = {axis.name: len(axis) for part in parts for axis in part.block.axes}
     shape = tuple(sizes[name] for name in names)

@@ -11,7 +11,7 @@ from pets.csprng import RandomSource, secure_random
 from pets.dp.arguments import bound_argument, kind_of
 from pets.dp.selection.charged import answered_once
 from pets.dp.selection.coins import uniform
-from pets.errors import InvalidArgument, PairingRefused, PetsError
+from pets.errors import InvalidArgument, PairingRefused
 from pets.exact import Number, as_text, exact
 from pets.guarantee import PureDP
 from pets.ledger import Ledger
@@ -25,22 +25,6 @@ PRICE: dict[str, int] = {"logarithmic": 2, "geometric": 3}
 
 _FAILED = '{"format":"pets-tuning","outcome":"failed","version":1}'
 """What is stored when no run had a score: fixed, so that it tells nothing else."""
-
-
-class TuningFailed(PetsError):
-    """No run of a private tuning had a score. It was paid for, and is the answer for good.
-
-    Parameters
-    ----------
-    score
-        Name of the score.
-    """
-
-    def __init__(self, score: str) -> None:
-        super().__init__(
-            f"the score {score!r} raised an exception or gave no number in every run. The budget is spent, and the answer "
-            "is final. Try the score on releases of made-up data, then ask under another name."
-        )
 
 
 @dataclass(frozen=True)
@@ -169,11 +153,10 @@ class PrivateTuning:
         Raises
         ------
         PairingRefused, InvalidArgument, IncompatibleTallies
-            The candidates cannot be tuned together; nothing was charged.
+            The candidates cannot be tuned together; nothing was charged. Or, as an InvalidArgument that names `score`, no
+            run had a score: that is an answer, was paid for, and whoever asks again gets it again.
         BudgetExceeded
             The ledger refused; nothing was charged or drawn.
-        TuningFailed
-            No run had a score. That is the answer: it was paid for, and whoever asks again gets it again.
         """
         if not callable(score):
             raise InvalidArgument("score", f"must be a function of a release, not {kind_of(score)}")
@@ -196,7 +179,10 @@ class PrivateTuning:
             unit=candidates[0].query.domain.unit, dataset=dataset, note=f"best of {len(candidates)} candidates",
         )  # fmt: skip
         if text == _FAILED:
-            raise TuningFailed(name)
+            raise InvalidArgument(
+                "score", "raised an exception or gave no number in every run: that is the answer, and it was paid for",
+                "Try the score on releases of made-up data, then ask under another name.",
+            )  # fmt: skip
         return Release.from_json(text)
 
     def _best(
@@ -232,7 +218,7 @@ def _scored(score: Callable[[Release], Number], release: Release) -> Fraction | 
     """
     try:
         return exact(score(release), "score")
-    except Exception:
+    except Exception:  # noqa: BLE001 - whatever it is
         return None
 
 

@@ -96,7 +96,9 @@ class Regression:
         kind = {"logistic": "odds", "poisson": "rate", "hazards": "hazard"}[self.model]
         base = ", ".join(f"{name}={label}" for name, label in self.references.items())
         ridge = f" A ridge penalty of {self.ridge:g} draws them towards 1." if self.ridge else ""
-        return f"Ratios are {kind} ratios{f' against {base}' if base else ''}; intervals include the noise.{ridge}"
+        odds = "" if self.model == "hazards" else f" The intercept is the {kind} at the references."
+        against = f" against {base}" if base else ""
+        return f"Ratios are {kind} ratios{against}; 95 % intervals include the noise.{odds}{ridge}"
 
     def __repr__(self) -> str:
         low, high = self.interval()

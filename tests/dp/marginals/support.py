@@ -40,8 +40,15 @@ class Recorded:
         return self.generator.geometric(p, size) - self.generator.geometric(p, size)
 
 
-def domain_of(sizes: Sequence[int], **settings: Any) -> pets.Domain:
-    return pets.Domain({f"a{i}": [f"{i}.{j}" for j in range(n)] for i, n in enumerate(sizes)}, **settings)
+def domain_of(sizes: Sequence[int], invalid: str | Sequence[str] = "drop", **settings: Any) -> pets.Domain:
+    """Return attributes a0, a1, ...; `invalid` is their policy, or that of each."""
+    policies = [invalid] * len(sizes) if isinstance(invalid, str) else invalid
+    labels = [[f"{i}.{j}" for j in range(n)] for i, n in enumerate(sizes)]
+    attributes = {
+        f"a{i}": pets.Categorical(own, invalid=policy)  # type: ignore[arg-type]
+        for i, (own, policy) in enumerate(zip(labels, policies, strict=True))
+    }
+    return pets.Domain(attributes, **settings)
 
 
 def all_tables(names: Sequence[str], most: int) -> list[list[str]]:

@@ -32,15 +32,20 @@ UNEVEN = pets.Categorical(
         "group": {"I": ["a", "d", "f"], "II": ["b"], "III": ["c", "e"]},
         "half": {"x": ["I", "II"], "y": ["III"]},
     },
+    invalid="error",
 )
-TREED = pets.Domain(site=UNEVEN, year=[str(y) for y in range(9)], sex=["f", "m"])
+TREED = pets.Domain(
+    site=UNEVEN,
+    year=pets.Categorical([str(y) for y in range(9)], invalid="error"),
+    sex=pets.Categorical(["f", "m"], invalid="error"),
+)
 TREES = {"hierarchies": {"site": ["group", "half"]}, "ranges": ["year"]}
 
 
 @st.composite
 def workloads(draw: st.DrawFn) -> tuple[pets.query.BoundQuery, tuple[int, ...], ResidualPlanner]:
     sizes = tuple(draw(st.lists(st.integers(1, 4), min_size=1, max_size=3)))
-    domain = domain_of(sizes)
+    domain = domain_of(sizes, "error")
     tables = draw(st.lists(st.sampled_from(all_tables(domain.names, 3)), min_size=1, max_size=4, unique_by=tuple))
     weights = draw(st.lists(st.integers(1, 9), min_size=len(tables), max_size=len(tables)))
     objective = draw(st.sampled_from(["mean", "max"]))
@@ -162,7 +167,7 @@ def test_total_of_groups_has_the_variance_of_the_sum():
 @pytest.mark.parametrize("objective", ["mean", "max"])
 def test_no_other_allocation_has_less_error(objective):
     """Perturb each component's variance, keep the loss: the objective must not fall."""
-    query = pets.Marginals(all_tables(["a0", "a1", "a2"], 3)).bind(domain_of((5, 3, 2)))
+    query = pets.Marginals(all_tables(["a0", "a1", "a2"], 3)).bind(domain_of((5, 3, 2), "error"))
     plan = ResidualPlanner(rho="0.5", objective=objective).plan(query)
     reads = plan.workload.table_reads()
     components = [levels for levels, _ in plan.workload.components()]
@@ -203,7 +208,7 @@ def test_least_maximum_is_that_of_a_general_solver():
 
 
 def test_predicted_variances_are_those_of_the_release():
-    query = pets.Marginals([["a0", "a1"], ["a1"], []]).bind(domain_of((4, 3)))
+    query = pets.Marginals([["a0", "a1"], ["a1"], []]).bind(domain_of((4, 3), "error"))
     mechanism = ResidualPlanner(rho="0.5")
     predicted = mechanism.plan(query).table_variances()
     release = mechanism.release(tally_of(query, np.ones((4, 3), dtype=int), ["a0", "a1"]), query)

@@ -131,3 +131,64 @@ def test_what_does_not_fit_is_refused():
     for bad in ((0, "geometric"), (1, "geometric"), ("0.5", "poisson")):
         with pytest.raises(InvalidArgument):
             PrivateTuning(*bad)
+
+
+def moody(fails):
+    """Return a score that fails in another way each time it is to fail, and quotes the release as it does."""
+    ways = itertools.cycle(["raise", float("nan"), None, "many", True, object(), float("inf")])
+
+    def score(release):
+        if not fails(release):
+            return finest(release)
+        way = next(ways)
+        if way == "raise":
+            raise RuntimeError(f"noise {release.parts[0].values}")
+        return way
+
+    return score
+
+
+def test_a_score_that_fails_is_no_free_draw(tmp_path):
+    """What failed once stays failed: the answer is stored, nothing is drawn again, and no noise is quoted."""
+    drawn = []
+    score = moody(lambda release: drawn.append(release) is None)
+    options, mechanism = candidates(), PrivateTuning("0.2")
+    with pets.Ledger(tmp_path / "book.sqlite", limit=pets.PureDP(3)) as ledger:
+        for _ in range(3):
+            with pytest.raises(InvalidArgument, match="paid for") as found:
+                mechanism.run(options, score, name="moody", ledger=ledger)
+            assert found.value.argument == "score" and "noise" not in str(found.value)
+            assert found.value.__cause__ is None and found.value.__context__ is None
+            once = len(drawn) if len(ledger.entries()) == 3 else 0
+        assert once == len(drawn) and ledger.spent() == pets.PureDP(2)
+        before = len(drawn)
+        with pytest.raises(InvalidArgument, match="paid for"):  # also with a score that would do
+            mechanism.run(options, finest, name="moody", ledger=ledger)
+        assert len(drawn) == before and [e.kind for e in ledger.entries()] == ["limit", "charge", "answer"]
+
+
+def test_a_run_without_a_score_never_beats_one_with_a_score():
+    options, mechanism = candidates(), PrivateTuning("0.05")
+    few = options[0].query.size
+    score = moody(lambda release: release.query.size != few)
+    for seed in range(40):
+        found = mechanism._best(options, score, "moody", InsecureRandom(insecure_seed=seed))
+        assert found is None or found.query.size == few
+    negative = mechanism._best(options[:1], lambda release: -(10**9), "low", InsecureRandom(insecure_seed=1))
+    assert negative is not None
+
+
+def test_arguments_of_another_kind_are_refused(tmp_path):
+    option = candidates()[0]
+    mechanism, query, total = option.mechanism, option.query, option.total
+    for swapped in ((mechanism, total, query), (query, mechanism, total), (type(mechanism), query, total)):
+        with pytest.raises(InvalidArgument):
+            Candidate(*swapped)
+    with pytest.raises(InvalidArgument, match="score"):
+        PrivateTuning("0.1").run([option], "finest", name="finest")
+    with pytest.raises(InvalidArgument, match="runs"):
+        PrivateTuning("0.1", [])
+    with pytest.raises(InvalidArgument, match="candidates"):
+        PrivateTuning("0.1").guarantee(3)
+    with pytest.raises(InvalidArgument, match="ledger"):
+        PrivateTuning("0.1").run([option], finest, name="finest", ledger="book.sqlite")

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 import pets
-from pets.epi.survival import EventCounts, kaplan_meier, log_rank, nelson_aalen, restricted_mean, survival_quantile
+from pets.epi.survival import EventCounts, fit, kaplan_meier, log_rank, nelson_aalen, restricted_mean, survival_quantile
 from pets.errors import IncompatibleTallies, InvalidArgument, PairingRefused
 
 ROWS = pd.DataFrame(
@@ -145,3 +145,12 @@ def test_a_pipeline_end_to_end() -> None:
     restored = pets.Release.from_json(release.to_json())
     value, low, high = kaplan_meier(restored)["female"].at(400)
     assert low < value < high and value == pytest.approx(0.5125, abs=0.003)
+
+
+def test_printing_counts_shows_none_of_them(ask: Any) -> None:
+    question = ask(3)
+    tally = pets.Tally(np.full(question.size, 7777, dtype=np.int64), question.signature)
+    counts = EventCounts.exact(question, tally)
+    for shown in (counts, fit.fit(counts, 0), counts.pooled(), counts.single()):
+        assert "7777" not in repr(shown) and "array" not in repr(shown)
+    assert repr(counts) == "<EventCounts: 1 strata x 4 bins x 1 events, without noise>"

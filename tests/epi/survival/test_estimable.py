@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import pets
@@ -131,3 +132,13 @@ def test_a_release_of_the_real_mechanism() -> None:
         release = pets.dp.DiscreteLaplace(epsilon=0.1).release(tally, question)
         stated += restricted_mean(release, 360)[0].reliable + median_survival(release)[0].reliable
     assert stated <= 8  # one in a thousand each, and median and mean go together
+
+
+def test_a_median_that_is_never_reached_lies_beyond_the_follow_up_and_no_further(ask: Any) -> None:
+    """Nobody dies: all that is known is that the median comes after the last time, not that it is infinite."""
+    question = ask(20)
+    counts = EventCounts.exact(question, question.tally(pd.DataFrame({"time": [20] * 400, "status": "censored"})))
+    (found,) = median_survival(counts)
+    assert found.value == found.high == math.inf
+    assert found.low == found.known_to == counts.times[-1]
+    assert "CI inf to inf" not in str(found)
