@@ -110,7 +110,7 @@ def test_estimates_that_need_unbiased_counts_refuse_a_selected_release() -> None
 
 
 def test_sums_of_a_selected_release_are_wide_too() -> None:
-    query = pets.Marginals([["sex"], []]).bind(DOMAIN)
+    query = pets.Marginals([["sex"], []]).bind(pets.Domain(sex=pets.Categorical(["f", "m"], invalid="error")))
     plain = pets.dp.ResidualPlanner(rho=1).release(pets.Tally(np.full(query.size, 40), query.signature), query)
     selected = Release(query, plain.parts, plain.guarantees, best_of=winner().best_of)
     one, best = pets.dp.total_of(plain, {"sex": ["f"]}), pets.dp.total_of(selected, {"sex": ["f"]})

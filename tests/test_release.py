@@ -239,7 +239,8 @@ def test_reconstructed_and_structurally_empty_tables_compare_too():
 
 
 def test_a_margin_of_several_tables_says_where_to_look():
-    query = pets.Marginals([["sex", "age"], ["sex"]]).bind(DOMAIN)
+    age = pets.Categorical(["0-4", "5-9"], invalid="error")
+    query = pets.Marginals([["sex", "age"], ["sex"]]).bind(pets.Domain(sex=["female", "male"], age=age))
     tally = pets.Tally(np.zeros(query.size, dtype=np.int64), query.signature)
     with pytest.raises(InvalidArgument, match=r"pets\.dp\.total_of"):
         pets.dp.ResidualPlanner(rho=1).release(tally, query).margin(["sex"])

@@ -106,10 +106,11 @@ def read(phrase: object) -> Target:
         raise InvalidArgument("target", _problem(text), _remedy())
     if level is not None and level < _LEAST_LEVEL:
         raise InvalidArgument(
-            "target", f"has the level {show(100 * level)} %, and a target must be met in at least 50 of 100 publications",
+            "target",
+            f"has the level {show(100 * level)} %, and a target must be met in at least 50 of 100 publications",
             "Say how often it must be met, not how often it may be missed: "
             f"'within {found['within']} at {show(100 * (1 - level))} %'.",
-        )  # fmt: skip
+        )
     word = found["word"] or ""
     if word and word not in COUNTED:
         known = ", ".join(sorted(set(COUNTED.values())))

@@ -217,8 +217,10 @@ def _texts(column: Iterable[object], argument: str) -> Sequence[str]:
     listed = column.tolist() if hasattr(column, "tolist") else column
     if isinstance(listed, str | bytes | Mapping) or not isinstance(listed, Iterable):
         raise InvalidArgument(
-            argument, f"must be a column of codes, not {type(column).__name__}", "Give a list, of one code for one tumour."
-        )  # fmt: skip
+            argument,
+            f"must be a column of codes, not {type(column).__name__}",
+            "Give a list, one code for each tumour.",
+        )
     return [_text(value) for value in listed]
 
 

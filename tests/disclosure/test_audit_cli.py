@@ -184,7 +184,7 @@ def test_totals_in_other_languages(tmp_path, word):
 def test_a_total_that_nobody_knows_is_asked_for(tmp_path):
     file = written(tmp_path, "site,F,M,Zzz\nA,<5,8,11\nB,10,4,14\nZzz,13,12,25\n")
     found = run(file)
-    assert found.exit_code == 4 and "Cannot judge: A x F is in no sum" in found.stdout
+    assert found.exit_code == 4 and "Cannot judge: Zzz in site is the sum of the others" in found.stdout
     assert "No total was recognised in site and column" in found.stdout
     assert "A x F is 3" in run(file, "--total-label", "Zzz").stdout
     with pytest.raises(InvalidArgument, match="no code of the table"):

@@ -13,7 +13,8 @@ from pets.dp.selection import Candidate
 from pets.epi.survival import kaplan_meier, median_survival
 from pets.errors import InvalidArgument, PairingRefused
 
-DOMAIN = pets.Domain(time=pets.Integer(0, 9), status=["censored", "dead"], sex=["f", "m"])
+STATUS = pets.Categorical(["censored", "dead"], invalid="error")
+DOMAIN = pets.Domain(time=pets.Integer(0, 9), status=STATUS, sex=["f", "m"])
 COUNT = pets.Count(by=["sex"])
 BOUND = COUNT.bind(DOMAIN)
 TALLY = pets.Tally(np.full(BOUND.size, 5), BOUND.signature)

@@ -22,6 +22,17 @@ def toeplitz(years: int) -> tuple[int, ...]:
     return tuple(found)
 
 
+@lru_cache(maxsize=64)
+def farthest(years: int, filled: int) -> int:
+    """Return the squared length of the longest sum of `filled` columns of the scaled C: the first ones.
+
+    Entries are positive and fall with the lag, so two columns have the larger inner product the nearer they are to each
+    other and to the first year. Of all choices of so many years the first ones therefore have the longest sum.
+    """
+    column = toeplitz(years)
+    return sum(sum(column[max(0, year - filled + 1) : year + 1]) ** 2 for year in range(years))
+
+
 @lru_cache(maxsize=16)
 def recovery(years: int) -> NDArray[np.float64]:
     """Return B, lower triangular, with B C the matrix of running sums; shape (years, years)."""

@@ -20,7 +20,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import cached_property
-from math import sqrt
+from math import ceil, sqrt
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -29,7 +29,7 @@ from numpy.typing import NDArray
 from pets.dp.additive import drawable, known_engine, named
 from pets.dp.arguments import bound_argument
 from pets.dp.engines import engine
-from pets.dp.marginals.running_sums import SCALE, recovery, toeplitz
+from pets.dp.marginals.running_sums import SCALE, farthest, recovery, toeplitz
 from pets.dp.selection.charged import answered_once, stored_answer
 from pets.errors import ConfigError, InvalidArgument, PairingRefused
 from pets.exact import Number, as_text, isqrt_up, positive, show
@@ -62,6 +62,12 @@ class YearlyTotals:
         Privacy loss of all years together in zero-concentrated DP, above 0.
     years
         Number of years, at most 256. Fixed beforehand: after the last year the budget is used up.
+    rows_over_all_years
+        Most rows that one unit may have in the tallies of all years and sites together. ``None``: as many as the
+        domain's privacy unit allows in one year, in every year, which is what yearly tallies by themselves keep to; a
+        unit that is a row stands in one year only. A smaller number needs less noise, and is a promise about the rows:
+        each year's tally bounds the rows of that year alone, so whoever makes them must count no more rows of one unit
+        over the years (e.g. 1 where a patient enters only the year of the first diagnosis).
     engine
         ``'pets'`` or ``'opendp'``.
 
@@ -72,11 +78,15 @@ class YearlyTotals:
 
     Guarantee
     ---------
-    rho-zero-concentrated differential privacy for the privacy unit of the query's domain, whose `max_rows` counts rows
-    of all years together, for all releases together; also if what is registered in a year depends on what was
-    published before. A unit with `k` rows moves the scaled measurements by at most `k` times the longest column of the
-    scaled C, whichever years the rows fall in (triangle inequality), and under replace-one by at most sqrt(2) times
-    that: two columns of positive entries have no negative inner product.
+    rho-zero-concentrated differential privacy for the privacy unit of the query's domain, for all releases together;
+    also if what is registered in a year depends on what was published before. Assumed is that a unit has at most `k`
+    rows in one year (`max_rows` times `max_sites`) and at most `rows_over_all_years` in all, and that each year's tally
+    is final: what is found out later goes into the newest year as new rows. A correction of an earlier tally changes
+    measurements that are published, and is not covered.
+
+    The rows of one unit move the scaled measurements most where they fill the first years, `k` in each: the entries of
+    C are positive and fall with the lag. What is left of a year counts as a full one, or, if that is less, all rows as
+    of the first year. Under replace-one they move sqrt(2) times as far at most: columns have positive inner products.
 
     References
     ----------
@@ -87,32 +97,64 @@ class YearlyTotals:
     kind: ClassVar[str] = "yearly_totals"
     rho: Fraction
     years: int
+    rows_over_all_years: int | None
     engine: str
 
     def __repr__(self) -> str:
         return f"YearlyTotals(rho={show(self.rho)}, years={self.years})"
 
-    def __init__(self, rho: Number, years: int, engine: str = "pets") -> None:
+    def __init__(
+        self, rho: Number, years: int, engine: str = "pets", *, rows_over_all_years: int | None = None
+    ) -> None:
         if isinstance(years, bool) or not isinstance(years, int) or not 1 <= years <= MAX_YEARS:
             raise InvalidArgument("years", f"must be a whole number from 1 to {MAX_YEARS}")
+        rows = rows_over_all_years
+        if rows is not None and (isinstance(rows, bool) or not isinstance(rows, int) or rows < 1):
+            raise InvalidArgument("rows_over_all_years", "must be a whole number from 1, or None")
         object.__setattr__(self, "rho", positive(rho, "rho"))
+        object.__setattr__(self, "rows_over_all_years", rows)
         object.__setattr__(self, "years", years)
         object.__setattr__(self, "engine", known_engine(engine))
 
     def guarantee(self, query: BoundQuery) -> ZeroConcentratedDP:
-        """Return rho, the cost of all years: charge it once, before the first."""
+        """Return rho, the cost of all years: charge it once, before the first.
+
+        It holds for units with at most `rows_over_all_years` rows in all, and for tallies that are final.
+        """
+        self.sigma2(query)
         return ZeroConcentratedDP(self.rho, unit=query.domain.unit)
 
     def sigma2(self, query: BoundQuery) -> Fraction:
-        """Return the parameter of the noise of each scaled measurement, exact."""
+        """Return the parameter of the noise of each scaled measurement, exact.
+
+        Raises
+        ------
+        PairingRefused
+            The query is no table of counts.
+        InvalidArgument
+            `rows_over_all_years` is below what a unit may have in one year.
+        """
         if not isinstance(bound_argument(query).query, Count | Marginals):
             raise PairingRefused("running totals are counts. Use pets.Count or pets.Marginals.")
         unit = query.domain.unit
-        moved = (unit.max_rows * unit.max_sites) ** 2 * (2 if unit.neighbours == "replace_one" else 1)
-        column = sum(c * c for c in toeplitz(self.years))
-        found = Fraction(moved * column * len(query.blocks)) / (2 * self.rho)
+        in_one = unit.max_rows * unit.max_sites
+        in_all = self._rows_in_all(in_one, unit.id is None)
+        moved = min(
+            in_one**2 * farthest(self.years, ceil(Fraction(in_all, in_one))), in_all**2 * farthest(self.years, 1)
+        )
+        both = 2 if unit.neighbours == "replace_one" else 1
+        found = Fraction(both * moved * len(query.blocks)) / (2 * self.rho)
         drawable(isqrt_up(found), "rho")
         return found
+
+    def _rows_in_all(self, in_one: int, one_year: bool) -> int:
+        """Return the most rows of one unit over all years; a unit that is a row is in one year."""
+        most = in_one if one_year else in_one * self.years
+        if self.rows_over_all_years is None:
+            return most
+        if self.rows_over_all_years < in_one:
+            raise InvalidArgument("rows_over_all_years", f"is below {in_one}, the privacy unit's rows in one year")
+        return min(most, self.rows_over_all_years)
 
     def law(self, query: BoundQuery, year: int) -> NoiseLaw:
         """Return the law of the error of each running total published in `year` (1 is the first)."""
@@ -141,7 +183,10 @@ class YearlyTotals:
         Parameters
         ----------
         history
-            The confidential tally of each year so far, the new one last; see :meth:`YearlyStream.publish`.
+            The confidential tally of each year so far, the new one last. Each is final: the tally of an earlier year
+            must be the one that its publication was made from, to the last count, and late registrations and
+            corrections go into the newest year. That is not checked, since the ledger holds no confidential count and
+            nothing from which one could be guessed; a tally changed afterwards is not covered by the guarantee.
         query
             The question, the same every year.
         ledger
@@ -191,7 +236,8 @@ class YearlyTotals:
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain data."""
-        return named(self.kind, [("rho", as_text(self.rho)), ("engine", self.engine)]) | {"years": self.years}
+        rows = {} if self.rows_over_all_years is None else {"rows_over_all_years": self.rows_over_all_years}
+        return named(self.kind, [("rho", as_text(self.rho)), ("engine", self.engine)]) | {"years": self.years} | rows
 
 
 def _of_years(number: int) -> str:

@@ -153,8 +153,8 @@ class PrivateTuning:
         Raises
         ------
         PairingRefused, InvalidArgument, IncompatibleTallies
-            The candidates cannot be tuned together; nothing was charged. Or, as an InvalidArgument that names `score`, no
-            run had a score: that is an answer, was paid for, and whoever asks again gets it again.
+            The candidates cannot be tuned together; nothing was charged. Or, as an InvalidArgument that names `score`,
+            no run had a score: that is an answer, was paid for, and whoever asks again gets it again.
         BudgetExceeded
             The ledger refused; nothing was charged or drawn.
         """
@@ -213,8 +213,8 @@ class PrivateTuning:
 def _scored(score: Callable[[Release], Number], release: Release) -> Fraction | None:
     """Return the score of a run, or None, the lowest one, if there is none.
 
-    An exception that escaped would leave a paid request without an answer: whoever asked again would draw anew, as often
-    as they like, and its text could quote the release.
+    An exception that escaped would leave a paid request without an answer: whoever asked again would draw anew, as
+    often as they like, and its text could quote the release.
     """
     try:
         return exact(score(release), "score")

@@ -16,6 +16,7 @@ import pets
 import pets.testing
 from pets.dp.marginals import LaplacePlanner, total_of
 from pets.dp.marginals import laplace as laplace_module
+from pets.dp.marginals import laplace_plan as laplace_plan_module
 from pets.dp.marginals.laplace import average
 from pets.dp.marginals.measure import assemble
 from pets.dp.marginals.shares import best_shares, objective
@@ -145,7 +146,9 @@ def test_all_measured_tables_tell_what_they_share() -> None:
 def test_structural_zeros_are_published_as_zero() -> None:
     domain = pets.Domain(sex=["f", "m"], site=["liver", "ovary"], impossible=[{"sex": "m", "site": "ovary"}])
     query = pets.Count(["sex", "site"]).bind(domain)
-    release = LaplacePlanner(1, margins="all").release(pets.Tally(np.zeros(query.size, np.int64), query.signature), query)
+    release = LaplacePlanner(1, margins="all").release(
+        pets.Tally(np.zeros(query.size, np.int64), query.signature), query
+    )
     assert release.parts[0].values[3] == 0 and release.parts[0].variance[3] == 0  # type: ignore[attr-defined]
     assert release.dropped() is not None
 
@@ -279,6 +282,24 @@ def test_descent_does_not_end_at_the_first_dip() -> None:
     whole = LeastSquaresDesign(design.names, design.sizes, (((0, 1, 2, 3, 4), Fraction(10)),))
     tables = all_tables(names, 5)
     assert mean_variance(design, tables) < 0.87 * mean_variance(whole, tables)
+
+
+def test_many_margins_are_planned_from_a_choice_of_tables(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of 512 margins no more than 256 may be measured; all are answered, better than from the table alone."""
+    seen: list[Any] = []
+    right = laplace_plan_module.best_shares
+    monkeypatch.setattr(
+        laplace_plan_module, "best_shares", lambda told, *rest: seen.append(told.shape) or right(told, *rest)
+    )
+    names = tuple(f"a{i}" for i in range(9))
+    query = pets.Count(names).bind(declared([3] * 9))
+    design = LaplacePlanner("0.1", margins="all").plan(query)
+    assert seen == [(512, 256)]
+    whole = LeastSquaresDesign(design.names, design.sizes, ((tuple(range(9)), Fraction(10)),))
+    tables = [names[:size] for size in range(10)]
+    assert mean_variance(design, tables) < mean_variance(whole, tables)
+    apart = pets.Marginals([[name] for name in names]).bind(declared([3] * 9))
+    assert len(LaplacePlanner(1, margins="all").plan(apart).precisions) == 10
 
 
 def test_the_gradient_is_that_of_the_objective() -> None:

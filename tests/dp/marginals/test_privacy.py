@@ -142,7 +142,7 @@ def test_yearly_totals_cost_rho_whichever_years_a_unit_is_in(relation):
     years, rows = 4, 2
     unit = PrivacyUnit(id="patient_id", max_rows=rows, neighbours=relation)
     query = pets.Count(by=["a0"]).bind(domain_of((2,), unit=unit))
-    sigma2 = YearlyTotals(rho="0.4", years=years).sigma2(query)
+    sigma2 = YearlyTotals(rho="0.4", years=years, rows_over_all_years=rows).sigma2(query)
     column = toeplitz(years)
     matrix = np.array([[column[i - j] if i >= j else 0 for j in range(years)] for i in range(years)], dtype=object)
     places = list(product(range(years), range(3)))
@@ -156,6 +156,50 @@ def test_yearly_totals_cost_rho_whichever_years_a_unit_is_in(relation):
     assert Fraction(worst) / (2 * sigma2) <= Fraction("0.4")
     if relation == "add_remove":
         assert Fraction(worst) / (2 * sigma2) == Fraction("0.4")
+
+
+def yearly_loss(mechanism, query, change):
+    """Exact loss of a change of each year's tally, shape (years, cells)."""
+    column, years = toeplitz(mechanism.years), mechanism.years
+    matrix = np.array([[column[i - j] if i >= j else 0 for j in range(years)] for i in range(years)], dtype=object)
+    return sum(int(v) ** 2 for v in np.ravel(matrix @ np.asarray(change).astype(object))) / (
+        2 * mechanism.sigma2(query)
+    )
+
+
+@pytest.mark.parametrize("rows", [1, 2])
+@pytest.mark.parametrize("relation", ["add_remove", "replace_one"])
+def test_a_patient_with_rows_in_every_year_costs_what_is_charged(relation, rows):
+    """Each yearly tally bounds the rows of its own year only: ten rows of one patient get through."""
+    unit = PrivacyUnit(id="pid", max_rows=rows, neighbours=relation)
+    query = pets.Count(by=["a0"]).bind(domain_of((2,), unit=unit))
+    mechanism = YearlyTotals(rho=1, years=10)
+    change = np.zeros((10, query.size), dtype=int)
+    change[:, 0] = rows
+    if relation == "add_remove":
+        assert yearly_loss(mechanism, query, change) == 1  # and nothing is given away
+        promised = YearlyTotals(rho=1, years=10, rows_over_all_years=rows)
+        assert yearly_loss(promised, query, change) > 37  # who breaks that promise
+    change[:, 1] = -rows
+    assert yearly_loss(mechanism, query, change) <= (2 if relation == "add_remove" else 1)
+
+
+@pytest.mark.parametrize(("rows", "in_all"), [(1, 1), (1, 2), (1, 3), (2, 2), (2, 3), (2, 5), (3, 4)])
+def test_no_spread_of_a_units_rows_over_the_years_costs_more_than_rho(rows, in_all):
+    query = pets.Count(by=["a0"]).bind(domain_of((1,), "error", unit=PrivacyUnit(id="pid", max_rows=rows)))
+    mechanism = YearlyTotals(rho="0.4", years=5, rows_over_all_years=in_all)
+    spreads = [u for u in product(range(rows + 1), repeat=5) if sum(u) <= in_all]
+    worst = max(yearly_loss(mechanism, query, np.array(u)[:, None]) for u in spreads)
+    assert Fraction("0.2") < worst <= Fraction("0.4")
+    if in_all % rows == 0:
+        assert worst == Fraction("0.4")
+
+
+def test_a_unit_that_is_a_row_is_in_one_year():
+    query = pets.Count(by=["a0"]).bind(domain_of((2,)))
+    change = np.zeros((10, query.size), dtype=int)
+    change[0, 0] = 1
+    assert yearly_loss(YearlyTotals(rho=1, years=10), query, change) == 1
 
 
 # Planted bugs: each must turn the check above red.

@@ -67,12 +67,26 @@ def test_a_year_is_drawn_once():
     after.publish([tally, tally])
 
 
+def test_rows_over_all_years_are_those_of_one_year_at_least():
+    query = pets.Count(by="a0").bind(domain_of((2,), unit=pets.PrivacyUnit(id="pid", max_rows=3)))
+    with pytest.raises(InvalidArgument, match="rows_over_all_years"):
+        YearlyTotals(rho=1, years=3, rows_over_all_years=2).guarantee(query)
+    most = YearlyTotals(rho=1, years=3)
+    assert YearlyTotals(rho=1, years=3, rows_over_all_years=99).sigma2(query) == most.sigma2(query)
+    assert YearlyTotals(rho=1, years=3, rows_over_all_years=3).sigma2(query) < most.sigma2(query) / 3
+    settings = {"type": "yearly_totals", "rho": "1", "years": 3}
+    assert most.to_dict() == settings
+    assert YearlyTotals(1, 3, rows_over_all_years=4).to_dict() == settings | {"rows_over_all_years": 4}
+
+
 def test_misuse_is_refused():
     for settings in (
         {"rho": 0, "years": 3},
         {"rho": 1, "years": 0},
         {"rho": 1, "years": 300},
         {"rho": 1, "years": True},
+        {"rho": 1, "years": 2, "rows_over_all_years": 0},
+        {"rho": 1, "years": 2, "rows_over_all_years": 1.5},
     ):
         with pytest.raises(InvalidArgument):
             YearlyTotals(**settings)
