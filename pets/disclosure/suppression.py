@@ -61,9 +61,9 @@ class SuppressCells:
     ---------
     A rule, not differential privacy: published counts are exact. With complementary cells, no hidden small count can be
     worked out from the printed cells, the zeros among them, the margins and the rule: an interval of at least
-    three counts is left, unless the rule itself leaves less. All tables of the query are read together, as margins of one
-    table. Nothing is said about other releases over the same patients (see :func:`pets.disclosure.audit_releases`), nor
-    about who rules out tables for which another pattern would have been cheaper.
+    three counts is left, unless the rule itself leaves less. All tables of the query are read together, as margins of
+    one table. Nothing is said about other releases over the same patients (:func:`pets.disclosure.audit_releases`),
+    nor about who rules out tables for which another pattern would have been cheaper.
 
     References
     ----------

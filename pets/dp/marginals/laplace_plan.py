@@ -74,9 +74,8 @@ def _candidates(workload: Workload, blocks: Sequence[Subset]) -> list[Subset]:
     held = [set(axes) for axes in blocks]
     maximal = [axes for axes in blocks if not any(set(axes) < other for other in held)]
     others = [axes for axes in sorted(set(workload.tables), key=lambda a: (len(a), a)) if axes not in maximal]
-    room = max(0, _MOST_CANDIDATES - len(maximal))
-    step = max(1, -(-len(others) // max(room, 1)))
-    return [*maximal, *others[: room * step : step]]
+    room = min(len(others), max(0, _MOST_CANDIDATES - len(maximal)))
+    return [*maximal, *(others[k * len(others) // room] for k in range(room))]
 
 
 def _worth(workload: Workload, sizes: Sequence[int], residuals: Sequence[Subset]) -> NDArray[np.float64]:

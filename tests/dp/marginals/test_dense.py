@@ -218,7 +218,7 @@ def test_predicted_variances_are_those_of_the_release():
 
 def test_margins_add_up_and_beat_one_noise_per_table():
     names = ["a0", "a1", "a2"]
-    query = pets.Marginals(all_tables(names, 3)).bind(domain_of((6, 5, 4)))
+    query = pets.Marginals(all_tables(names, 3)).bind(domain_of((6, 5, 4), "error"))
     mechanism = ResidualPlanner(rho="0.5")
     release = mechanism.release(tally_of(query, np.ones((6, 5, 4), dtype=int), names), query)
     joint = release.parts[-1].counts()
