@@ -55,6 +55,7 @@ def miss_share(runs: Any, *, widened: bool, n: int = 400) -> tuple[float, float]
     misses, squares, source = 0, [], InsecureRandom(insecure_seed=5)
     for _ in range(n):
         release = PrivateTuning("0.05", runs)._best(options, adversarial, "largest", source)
+        assert release is not None
         if not widened:
             release = Release(release.query, release.parts, release.guarantees)
         columns = release.to_columns()
@@ -137,7 +138,10 @@ def test_the_chance_to_stop_is_exact() -> None:
     for stop in ("1/2", 0.5, Fraction(1, 2)):
         how = BestOf(stop, "geometric", "x")  # type: ignore[arg-type]
         assert type(how.stop) is Fraction and how == BestOf.from_dict(how.to_dict())
-    for bad in (("x", "geometric", "x"), (0, "geometric", "x"), (None, "geometric", "x"), ("0.5", [], "x"),
-                ("0.5", "geometric", 3)):  # fmt: skip
+    wrong: list[tuple[Any, Any, Any]] = [
+        ("x", "geometric", "x"), (0, "geometric", "x"), (None, "geometric", "x"), ("0.5", [], "x"),
+        ("0.5", "geometric", 3),
+    ]  # fmt: skip
+    for bad in wrong:
         with pytest.raises(InvalidArgument):
-            BestOf(*bad)  # type: ignore[arg-type]
+            BestOf(*bad)
