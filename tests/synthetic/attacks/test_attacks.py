@@ -93,7 +93,7 @@ def test_no_attack_finds_anything_where_nothing_was_read(blind):
 def test_planted_rare_patients_are_found_apart_from_the_others():
     report = attack(KeepsTheRare(), ROWS, DOMAIN, fits=8, tries=60, seed=2)
     rare, everyone = (value(report, "exact copies of unique rows", rows) for rows in ("rare rows", "all rows"))
-    assert rare.value > everyone.value + 0.2 and rare.works
+    assert rare.value > everyone.value + 0.05 and rare.works  # some 0.2 more, with a standard error of 0.07
     rare, everyone = (value(report, "membership", rows, "advantage") for rows in ("rare rows", "all rows"))
     assert rare.value > everyone.value + 0.15 and rare.works
 
