@@ -4,12 +4,16 @@
     nice python -m benchmarks.synthetic nwtsco --seeds 3
     nice python -m benchmarks.synthetic adult --epsilon 1 --seeds 2
     nice python -m benchmarks.synthetic small
+    nice python -m benchmarks.synthetic across                   # three sites against all rows in one place
+    nice python -m benchmarks.synthetic wide                     # 100,000 rows of 15 columns
 
 CPU seconds; set OMP_NUM_THREADS=1 for those of one thread. Noise comes from the reproducible test generator, by the
 same exact samplers. ``tv`` is the mean over 64 random triples of columns of half the L1 distance of normalised tables;
 ``km`` the mean absolute difference of relapse-free survival over ten years, ``km uh`` the same in children with
 unfavourable histology; ``cox`` the mean error of six coefficients in standard errors of the real fit; ``ci`` the mean
-overlap of their 95 % intervals; ``bad`` the rows in which the two clocks contradict each other.
+overlap of their 95 % intervals; ``bad`` the rows in which the two clocks contradict each other; ``sums`` how many
+secure sums a fit took. In ``across`` the same children are dealt to three sites, ``colluding`` of which may tell the
+noise they added.
 """
 
 from __future__ import annotations
@@ -17,7 +21,7 @@ from __future__ import annotations
 import argparse
 import time
 from collections.abc import Callable, Iterator
-from itertools import combinations
+from itertools import combinations, product
 from math import prod
 from pathlib import Path
 from typing import Any
@@ -26,7 +30,12 @@ import numpy as np
 import pandas as pd
 
 import pets
+from benchmarks.synthetic_wide import wide
+from pets.csprng import InsecureRandom
 from pets.synthetic import AIM, MST, Adaptive, Independent, Survival
+from pets.synthetic.across import Arrangement
+from pets.synthetic.across.fit import drawn_across
+from pets.synthetic.across.sums import SiteSums
 from pets.synthetic.draws import Draws
 from pets.synthetic.encoding import Encoding
 from pets.synthetic.synthesizer import Synthesizer
@@ -176,13 +185,47 @@ def rows_of_nwtsco(arguments: argparse.Namespace, size: int | None = None) -> It
                 yield {"data": name, "kind": kind, "epsilon": epsilon} | found | {"cpu s": seconds}
 
 
+def rows_of_across(arguments: argparse.Namespace) -> Iterator[dict[str, Any]]:
+    frame, domain, survival = nwtsco()
+    encoding = Encoding.of(domain, survival)
+    dealt = {f"site {i}": encoding.encode(frame.iloc[i::3]) for i in range(3)}
+    for epsilon, kind, colluding in product(arguments.epsilon, arguments.kinds, (None, 0, 1)):
+        for seed in range(arguments.seeds):
+            made = KINDS[kind](epsilon=epsilon, delta=arguments.delta or "1e-9", survival=survival)
+            begin, asked = time.process_time(), 0
+            if colluding is None:
+                model = made._drawn(encoding, encoding.encode(frame), Draws.insecure(seed))
+            else:
+                place = Arrangement.of(encoding, pets.mpc.MaskedSum(), tuple(dealt), "sites", colluding, None)
+                sums = SiteSums(place, dealt, source=InsecureRandom(insecure_seed=seed))
+                model, asked = drawn_across(made, encoding, sums, Draws.insecure(seed)), sums.asked
+            seconds = time.process_time() - begin
+            found = survival_scores(frame, model.sample(len(frame), seed=seed))
+            where = "one place" if colluding is None else f"three sites, {colluding} colluding"
+            yield {"data": where, "kind": kind, "epsilon": epsilon} | found | {"sums": asked, "cpu s": seconds}
+
+
+def rows_of_wide(arguments: argparse.Namespace) -> Iterator[dict[str, Any]]:
+    frame, domain = wide(100_000)
+    encoding = Encoding.of(domain)
+    real, tables = encoding.encode(frame), triples(encoding.sizes)
+    for epsilon, kind in product(arguments.epsilon, arguments.kinds):
+        for seed in range(arguments.seeds):
+            made = KINDS[kind](epsilon=epsilon, delta=arguments.delta or "1e-9")
+            model, seconds = fitted(made, encoding, frame, seed)
+            synthetic = encoding.encode(model.sample(len(frame), seed=seed))
+            tv = total_variation(real, synthetic, encoding.sizes, tables)
+            yield {"data": "wide", "kind": kind, "epsilon": epsilon, "triples": tv, "cpu s": seconds}
+
+
 def rows_of_small(arguments: argparse.Namespace) -> Iterator[dict[str, Any]]:
     for size in (200, 500, 1000):
         yield from rows_of_nwtsco(arguments, size)
 
 
 TASKS: dict[str, Callable[[argparse.Namespace], Iterator[dict[str, Any]]]] = {
-    "nwtsco": rows_of_nwtsco, "small": rows_of_small, "adult": rows_of_adult,
+    "nwtsco": rows_of_nwtsco, "small": rows_of_small, "adult": rows_of_adult, "across": rows_of_across,
+    "wide": rows_of_wide,
 }  # fmt: skip
 
 

@@ -1,10 +1,11 @@
 """Attacks on synthesizers, audits of whole fits, and models without a proof, on the National Wilms Tumor Study.
 
-    nice python -m benchmarks.synthetic_attacks [--quick] [--peers FOLDER]
+    nice python -m benchmarks.synthetic_attacks [fidelity] [attacks] [audits] [--models NAME ...] [--quick]
+        [--seeds K] [--peers FOLDER]
 
-CPU seconds; set OPENBLAS_NUM_THREADS=1 and OMP_NUM_THREADS=1. SDV runs if the extra is installed. FOLDER/anonymeter is
-an environment with anonymeter 1.1.0 (python -m venv FOLDER/anonymeter; its pip install anonymeter==1.1.0), which is
-then given the same artificial rows.
+CPU seconds; set OPENBLAS_NUM_THREADS=1 and OMP_NUM_THREADS=1. SDV runs if the extra is installed, its networks for as
+many epochs as it takes by itself (300). FOLDER/anonymeter is an environment with anonymeter 1.1.0 (python -m venv
+FOLDER/anonymeter; its pip install anonymeter==1.1.0), which is then given the same artificial rows.
 """
 
 from __future__ import annotations
@@ -29,6 +30,8 @@ from pets.synthetic.cart import CART
 from pets.synthetic.fidelity import EvaluationIncompleteWarning, evaluate
 from pets.synthetic.sdv import SDV
 
+TASKS = ("fidelity", "attacks", "audits")
+MODELS = ("cart", "copula", "tvae", "ctgan")
 SHOWN = ("membership", "singling out", "linkability", "exact copies of unique")
 
 
@@ -43,19 +46,19 @@ class Copy:
         return self.frame
 
 
-def exact_models(survival: Any, quick: bool) -> dict[str, Any]:
+def exact_models(survival: Any, quick: bool, wanted: list[str] | None) -> dict[str, Any]:
     made: dict[str, Any] = {"cart": CART(survival=survival)}
     if find_spec("sdv"):
-        made["sdv copula"] = SDV("gaussian_copula", survival=survival)
-        made |= {} if quick else {"sdv tvae": SDV("tvae", survival=survival, epochs=100)}
-    return made
+        made["copula"] = SDV("gaussian_copula", survival=survival)
+        made |= {} if quick else {name: SDV(name, survival=survival) for name in ("tvae", "ctgan")}
+    return {name: one for name, one in made.items() if not wanted or name in wanted}
 
 
-def fidelity(frame: Any, domain: pets.Domain, survival: Any, quick: bool) -> None:
+def fidelity(frame: Any, domain: pets.Domain, survival: Any, options: argparse.Namespace) -> None:
     print("\n# models without a proof: mean of seeds\nmodel            KM     KM(UH)  Cox    CI     broken  CPU-s")
-    for name, synthesizer in exact_models(survival, quick).items():
+    for name, synthesizer in exact_models(survival, options.quick, options.models).items():
         found, start = [], time.process_time()
-        for seed in range(1 if quick else 3):
+        for seed in range(1 if options.quick else options.seeds):
             model = synthesizer.fit(frame, domain)
             seconds = time.process_time() - start
             rows = model.sample(len(frame))
@@ -115,13 +118,19 @@ def peer(folder: Path, frame: Any, domain: pets.Domain, survival: Any, quick: bo
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("tasks", nargs="*", choices=[*TASKS, []], default=list(TASKS))
+    parser.add_argument("--models", nargs="*", choices=MODELS, help="for fidelity")
+    parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--peers", type=Path)
     options = parser.parse_args()
     warnings.simplefilter("ignore", EvaluationIncompleteWarning)
     study = nwtsco()
-    fidelity(*study, options.quick)
-    attacks(*study, options.quick)
+    if "fidelity" in options.tasks:
+        fidelity(*study, options)
+    if "attacks" in options.tasks:
+        attacks(*study, options.quick)
     if options.peers:
         peer(options.peers, *study, options.quick)
-    audits(options.quick)
+    if "audits" in options.tasks:
+        audits(options.quick)

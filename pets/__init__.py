@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from pets import errors
 from pets.aggregation import aggregate
 from pets.csprng import SecureRandom
-from pets.domain import Categorical, Domain, Hierarchy, Integer, Numeric
+from pets.domain import Categorical, Date, Domain, Hierarchy, Integer, Numeric
 from pets.error_model import ErrorModel
 from pets.guarantee import (
     ApproxDP,
@@ -34,7 +34,7 @@ from pets.pipeline import Pipeline
 from pets.plain import Plain
 from pets.preview import Preview
 from pets.privacy_unit import PrivacyUnit
-from pets.query import Count, EventTable, Histogram, Marginals, Mean, Quantiles, Query, Sum, Variance
+from pets.query import Count, EventTable, Histogram, Marginals, Mean, Quantiles, Query, Sum, SumTables, Variance
 from pets.release import Provenance, Release, pool
 from pets.roles import Aggregator, Distributable, Mechanism
 from pets.tally import Tally
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 
-_FAMILIES = ("datasets", "disclosure", "dp", "epi", "he", "mpc", "synthetic")
+_FAMILIES = ("datasets", "disclosure", "dp", "epi", "he", "mpc", "synthetic", "training")
 """Loaded when they are first used: nobody needs all of them, and a command line should answer at once."""
 
 __all__ = [
@@ -52,6 +52,7 @@ __all__ = [
     "ApproxDP",
     "Categorical",
     "Count",
+    "Date",
     "Distributable",
     "Domain",
     "ErrorModel",
@@ -79,6 +80,7 @@ __all__ = [
     "RenyiDP",
     "SecureRandom",
     "Sum",
+    "SumTables",
     "SuppressionRule",
     "Tally",
     "Variance",

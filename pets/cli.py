@@ -21,11 +21,13 @@ from pets.cli_audit import audit
 from pets.cli_demo import demo
 from pets.cli_federation import collect, transcript_app
 from pets.cli_federation import site as take_part
+from pets.cli_harmonise import harmonise
 from pets.cli_keys import app as keys_app
 from pets.cli_ledger import app as ledger_app
 from pets.cli_microdata import microdata
 from pets.cli_suppress import suppress
 from pets.cli_synth import synth
+from pets.cli_tune import tune, verify
 from pets.errors import (
     BadSignature,
     BudgetExceeded,
@@ -58,10 +60,13 @@ app.add_typer(transcript_app, name="transcript")
 app.command("demo")(demo)
 app.command("collect")(collect)
 app.command("site")(take_part)
+app.command("harmonise")(harmonise)
 app.command("suppress")(suppress)
 app.command("audit")(audit)
 app.command("microdata")(microdata)
 app.command("synth")(synth)
+app.command("tune")(tune)
+app.command("verify")(verify)
 
 PlanFile = Annotated[
     Path, typer.Argument(help="Plan file (.toml or .json): query, domain, mechanism, ledger.", metavar="PLAN")

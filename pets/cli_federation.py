@@ -277,18 +277,13 @@ def _check_data(me: str, spec: Spec, data: Path | None) -> None:
 
 def _check_columns(pipeline: Pipeline, data: Path) -> None:
     """Refuse a file without the columns that are asked for, before the other sites rely on this one; read no row."""
-    import pandas as pd
+    from pets.cli_tables import read_heading
 
     if not data.is_file():
         raise InvalidArgument("DATA", f"{data} does not exist", "Check the path.")
-    if data.suffix == ".parquet":
+    if data.suffix.lower() == ".parquet":
         return
-    try:
-        columns = list(pd.read_csv(data, nrows=0).columns)
-    except (ValueError, OSError) as error:
-        raise InvalidArgument(
-            "DATA", f"{data.name} cannot be read as a table ({type(error).__name__})", "Give a .csv or .parquet file."
-        ) from None
+    columns = read_heading(data)
     unit = pipeline.domain.unit.id
     for name in (*pipeline.query.needs(), *([unit] if isinstance(unit, str) else [])):
         if name not in columns:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -15,29 +14,45 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 from rich.text import Text
 
+from pets.cli_synth_pages import internal_page, release_page
 from pets.errors import InvalidArgument, did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from pets.domain import Domain
+    from pets.exact import Number
     from pets.synthetic.encoding import Survival
 
 PROVEN = ("auto", "mst", "aim", "independent")
 UNPROVEN = ("cart", "sdv-gaussian_copula", "sdv-ctgan", "sdv-tvae")
 
-_STYLE = (
-    "body{font:16px/1.5 system-ui,sans-serif;max-width:70rem;margin:2rem auto;padding:0 1rem}"
-    "body{color:#222;background:#fff}"
-    "table{border-collapse:collapse;font-size:14px}th{text-align:left;border-bottom:1px solid #999}"
-    "td,th{padding:3px 10px}td+td{font-variant-numeric:tabular-nums}"
-    "@media(prefers-color-scheme:dark){body{color:#ddd;background:#1a1a1a}}"
-)
-
-File = Annotated[Path, typer.Argument(help="Confidential rows; .csv or .parquet.", metavar="FILE", show_default=False)]
+File = Annotated[
+    Path | None, typer.Argument(help="Confidential rows; .csv or .parquet.", metavar="FILE", show_default=False)
+]
 DomainFile = Annotated[
-    Path,
+    Path | None,
     typer.Option("--domain", help="What is declared public about the columns; .toml or .json.", metavar="DOMAIN"),
+]
+Released = Annotated[
+    Path | None,
+    typer.Option(
+        "--from-release",
+        help="Instead of FILE and --domain: released tables of counts, such as 'pets collect' writes. Costs nothing.",
+        metavar="RELEASE",
+    ),
+]
+RosterFile = Annotated[
+    Path | None,
+    typer.Option(help="With --from-release: check the signatures in its transcript by this roster first."),
+]
+Epsilons = Annotated[
+    str | None,
+    typer.Option(
+        "--sweep",
+        help="Fit at several epsilons instead, such as 0.1,1,10, and write INTERNAL-sweep.html and .csv: no rows.",
+        metavar="EPSILONS",
+    ),
 ]
 Out = Annotated[
     Path, typer.Option("--output", "-o", help="Folder to write to; it is made if it is missing.", metavar="DIR")
@@ -52,7 +67,8 @@ Clocks = Annotated[
     list[str] | None,
     typer.Option(
         "--survival",
-        help="TIME:EVENT of each survival time; TIME:EVENT:EARLIER if it cannot end before EARLIER.",
+        help="TIME:EVENT of each survival time; TIME:EVENT:EARLIER if it cannot end before EARLIER. For dates "
+        "LAST:EVENT:FROM, such as last_contact:status:diagnosis.",
         metavar="TIME:EVENT",
     ),
 ]
@@ -69,9 +85,9 @@ class _Files:
 
 
 def synth(
-    file: File,
-    domain: DomainFile,
     output: Out,
+    file: File = None,
+    domain: DomainFile = None,
     epsilon: Epsilon = None,
     delta: Annotated[float, typer.Option(help="Chance with which the promise may fail; far below 1 / rows.")] = 1e-9,
     mechanism: Mechanism = "auto",
@@ -95,6 +111,10 @@ def synth(
     evaluate: Annotated[
         bool, typer.Option(help="Also compare the rows with the real ones, in INTERNAL.html, which must not leave.")
     ] = True,
+    from_release: Released = None,
+    roster: RosterFile = None,
+    sweep: Epsilons = None,
+    fits: Annotated[int, typer.Option(help="With --sweep: fits at each epsilon.", min=1, max=100)] = 3,
 ) -> None:
     """Make artificial rows that look like the confidential ones, with a proof of what they can tell about a patient.
 
@@ -108,14 +128,35 @@ def synth(
     - **Without a proof** (`cart`, `sdv-...`) rows are closer to the real ones and may repeat them: for people who may
       see the real ones, or after a decision of the data holder. Needs `--allow-exact`.
 
+    - **`--sweep 0.1,1,10`** shows, for people who may see the rows, what other rows would be worth at each epsilon.
+
+    - **`--from-release`** makes the rows of several registries together, from tables that they released with noise
+      inside a secure sum: no confidential row is needed, and nothing is charged.
+
     Writes `synthetic.csv`, `report.html` (promise and error bounds: may go out with the rows), `model.pets` (more rows
     at no cost) and `INTERNAL.html` (fidelity, computed from the real rows: stays where they are).
 
     Example: pets synth wilms.csv --domain wilms.toml --epsilon 1 --survival time:status -o synthetic/
     """
+    if from_release is not None:
+        given = {"FILE": file, "--domain": domain, "--epsilon": epsilon, "--ledger": ledger, "--sweep": sweep}
+        given |= {"--mechanism": mechanism if mechanism != "auto" else None, "--allow-exact": allow_exact or None}
+        _refuse_with_release(given)
+        _joint(from_release, roster, output, survival or [], rows, n)
+        return
+    if file is None or domain is None:
+        raise InvalidArgument(
+            "FILE" if file is None else "--domain", "is missing", "Give rows and a domain, or --from-release."
+        )
+    if roster is not None:
+        raise InvalidArgument("--roster", "means nothing without --from-release", "Leave it out.")
     from pets.domain import Domain
 
-    declared, clocks = Domain.from_file(domain), _clocks(survival or [])
+    declared = Domain.from_file(domain)
+    clocks = _clocks(survival or [], declared)
+    if sweep is not None:
+        _swept(file, declared, only_declared, output, (sweep, fits, epsilon), (mechanism, delta, clocks, rows))
+        return
     files = _prepared(output, mechanism, allow_exact)
     made = _synthesizer(mechanism, epsilon, delta, clocks, rows, allow_exact)
     frame = _read(file, declared, only_declared)
@@ -124,13 +165,97 @@ def synth(
         say(f"fitting {mechanism} to {file.name}", 0, 0)
         model = made.fit(frame, declared, book, dataset=dataset, **extra)
         say("drawing artificial rows", 0, 0)
-        artificial = model.sample(_number(n, rows, model, frame))
-        artificial.to_csv(files.rows, index=False)
-        model.save(files.model)
-        files.report.write_text(_report(model, len(artificial)), encoding="utf-8")
+        artificial = _written(model, files, _number(n, rows, model, frame))
         if evaluate:
             _write_internal(files.internal, frame, artificial, declared, clocks, say)
     _summary(files, model, len(artificial), evaluate)
+
+
+def _written(model: Any, files: _Files, rows: int) -> Any:
+    """Write rows, model and the page that may go out with them; return the rows."""
+    artificial = model.sample(rows)
+    artificial.to_csv(files.rows, index=False)
+    model.save(files.model)
+    files.report.write_text(release_page(model, len(artificial)), encoding="utf-8")
+    return artificial
+
+
+def _refuse_with_release(given: Mapping[str, object]) -> None:
+    for name, value in given.items():
+        if value is not None:
+            raise InvalidArgument(
+                name, "means nothing with --from-release, which reads what was released already", "Leave it out."
+            )
+
+
+def _joint(
+    release: Path, roster: Path | None, output: Path, survival: list[str], rows: int | None, n: int | None
+) -> None:
+    """Make rows from a release; check first, if there is a roster, who signed that it is of their sum."""
+    from pets.release import Release
+    from pets.synthetic.from_release import from_release
+
+    try:
+        data = release.read_bytes()
+    except OSError:
+        raise InvalidArgument("--from-release", f"{release} cannot be read", "Check the path.") from None
+    if roster is not None:
+        _verified(release, roster, data)
+    else:
+        Console(stderr=True).print("The signatures of the release were not checked; --roster does so.", style="yellow")
+    found = Release.from_json(data.decode("utf-8", "replace"))
+    clocks = _clocks(survival, found.query.table_domain) if survival else []
+    model = from_release(found, survival=clocks, rows=rows)
+    files = _prepared(output, "auto", allow_exact=False)
+    _summary(files, model, len(_written(model, files, model.rows if n is None else n)), evaluated=False)
+
+
+def _verified(release: Path, roster: Path, data: bytes) -> None:
+    """Refuse a release that the transcript beside it does not name, or that the parties of the roster did not sign."""
+    from pets.identity import Roster
+    from pets.session.record import Record
+
+    beside = release.with_suffix(".transcript.json")
+    try:
+        text = beside.read_bytes()
+    except OSError:
+        raise InvalidArgument(
+            "--roster", f"needs the record of the session, {beside}", "Copy it beside the release."
+        ) from None
+    signers = Record.from_json(text).verify(Roster.from_file(roster), data)
+    Console(stderr=True).print(
+        Text(f"signed by {', '.join(signers)} and the collector" if signers else "signed by the collector only")
+    )
+
+
+def _swept(
+    file: Path,
+    domain: Domain,
+    only_declared: bool,
+    output: Path,
+    sweep: tuple[str, int, float | None],
+    made: tuple[str, float, list[Survival], int | None],
+) -> None:
+    """Write what other rows would be worth at several epsilons."""
+    from pets.synthetic.sweeping import sweep as swept
+
+    (epsilons, fits, epsilon), (mechanism, delta, clocks, rows) = sweep, made
+    if epsilon is not None:
+        raise InvalidArgument("--epsilon", "means nothing with --sweep, which names its own", "Leave one out.")
+    if mechanism not in PROVEN:
+        raise InvalidArgument("--mechanism", f"{mechanism} has no epsilon", f"Give one of {', '.join(PROVEN)}.")
+    losses = [part.strip() for part in epsilons.split(",")]
+    folder = _prepared(output, mechanism, allow_exact=False).rows.parent
+    with _progress() as say:
+        found = swept(
+            _read(file, domain, only_declared), domain, epsilons=losses, seeds=range(fits), survival=clocks,
+            make=lambda loss: _synthesizer(mechanism, loss, delta, clocks, rows, allow_exact=False), progress=say,
+        )  # fmt: skip
+    (folder / "INTERNAL-sweep.html").write_text(found.to_html(), encoding="utf-8")
+    found.to_frame().to_csv(folder / "INTERNAL-sweep.csv", index=False)
+    log = Console(stderr=True)
+    log.print(Text(found.explain()))
+    log.print(f"INTERNAL: {folder / 'INTERNAL-sweep.html'} and .csv (do not pass on)", highlight=False, style="red")
 
 
 def _prepared(output: Path, mechanism: str, allow_exact: bool) -> _Files:
@@ -153,7 +278,7 @@ def _prepared(output: Path, mechanism: str, allow_exact: bool) -> _Files:
 
 
 def _synthesizer(
-    mechanism: str, epsilon: float | None, delta: float, survival: list[Survival], rows: int | None, allow_exact: bool
+    mechanism: str, epsilon: Number | None, delta: float, survival: list[Survival], rows: int | None, allow_exact: bool
 ) -> Any:
     from pets import synthetic
 
@@ -177,7 +302,8 @@ def _synthesizer(
     return kinds[mechanism](epsilon, delta, survival=survival, rows=rows)
 
 
-def _clocks(options: list[str]) -> list[Survival]:
+def _clocks(options: list[str], domain: Domain) -> list[Survival]:
+    from pets.domain import Date
     from pets.synthetic.encoding import Survival
 
     found = []
@@ -185,7 +311,8 @@ def _clocks(options: list[str]) -> list[Survival]:
         parts = text.split(":")
         if len(parts) not in (2, 3) or not all(parts):
             raise InvalidArgument("--survival", "must be TIME:EVENT or TIME:EVENT:EARLIER", "Write time:status.")
-        found.append(Survival(*parts))
+        since = parts[2:] and parts[0] in domain and isinstance(domain[parts[0]], Date)
+        found.append(Survival(parts[0], parts[1], origin=parts[2]) if since else Survival(*parts))
     return found
 
 
@@ -242,33 +369,7 @@ def _write_internal(
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", EvaluationIncompleteWarning)  # the page shows them first, in red
         found = evaluate(frame, artificial, domain, survival=survival, progress=say)
-    path.write_text(_page("INTERNAL: fidelity of artificial rows", found._repr_html_()), encoding="utf-8")
-
-
-def _report(model: Any, rows: int) -> str:
-    """Return the page that may go out with the rows: it says nothing that the model does not."""
-    parts = [f"<p><b>{rows:,} artificial rows.</b> {escape(model.guarantee.explain())}</p>"]
-    if hasattr(model, "error_bounds"):
-        parts.append(f"<p>{escape(model.explain())}</p>{_bounds(model)}")
-    return _page("Artificial rows", "".join(parts))
-
-
-def _bounds(model: Any) -> str:
-    head = "<tr><th>table</th><th>cells</th><th>noise of a cell (SD, rows)</th><th>off by at most, with 95 %</th></tr>"
-    lines = "".join(
-        f"<tr><td>{escape(' x '.join(bound.columns))}</td><td>{bound.cells:,}</td><td>{bound.sigma:.2f}</td>"
-        f"<td>{min(bound.share, 1.0):.1%} of the rows</td></tr>"
-        for bound in model.error_bounds()
-    )
-    return f"<h2>How far the rows can be from the truth</h2><table>{head}{lines}</table>"
-
-
-def _page(title: str, body: str) -> str:
-    return (
-        f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{escape(title)}</title>'
-        f'<meta name="viewport" content="width=device-width"><style>{_STYLE}</style>'
-        f"<h1>{escape(title)}</h1>{body}</html>\n"
-    )
+    path.write_text(internal_page(found), encoding="utf-8")
 
 
 def _summary(files: _Files, model: Any, rows: int, evaluated: bool) -> None:

@@ -103,7 +103,24 @@ def read_frame(file: Path) -> Any:
     return frame
 
 
-def _read_csv(file: Path) -> Any:
+def read_heading(file: Path) -> list[str]:
+    """Return the names of the columns of a CSV file as :func:`read_frame` would, without reading a row.
+
+    Raises
+    ------
+    InvalidArgument
+        The file cannot be read.
+    """
+    try:
+        return [str(name) for name in _read_csv(file, nrows=0).columns]
+    except InvalidArgument:
+        raise
+    except (ValueError, OSError) as error:
+        problem = f"{file.name} cannot be read as a table ({type(error).__name__})"
+        raise InvalidArgument("FILE", problem, "Give a .csv or .parquet file.") from None
+
+
+def _read_csv(file: Path, nrows: int | None = None) -> Any:
     import pandas as pd
 
     with file.open(encoding="utf-8-sig") as lines:
@@ -112,7 +129,7 @@ def _read_csv(file: Path) -> Any:
     options: dict[str, Any] = {"dtype": str, "keep_default_na": False, "na_values": [""], "encoding": "utf-8-sig"}
     if any(looks_like_data(name.strip().strip('"')) for name in first.split(separator)):
         raise no_heading()
-    return pd.read_csv(file, sep=separator, **options).rename(columns=str.strip)
+    return pd.read_csv(file, sep=separator, nrows=nrows, **options).rename(columns=str.strip)
 
 
 def read_records(file: Path) -> Any:

@@ -268,6 +268,24 @@ class ContractDiffers(PetsError):
         )
 
 
+class QueryRefused(PetsError):
+    """A site's guard refused an ad-hoc question, from public facts or a charged, noisy count; nothing else was read.
+
+    Attributes
+    ----------
+    code
+        One word that programs can act on, e.g. ``'columns'``, ``'cohort'`` or ``'overlap'``.
+    reason
+        What is not allowed.
+    """
+
+    def __init__(self, code: str, reason: str, remedy: str = "") -> None:
+        self.code = code
+        self.reason = reason
+        self.remedy = remedy
+        super().__init__(f"refused ({code}): {reason}." + (f" {remedy}" if remedy else ""))
+
+
 class UnrecordedReleaseWarning(UserWarning):
     """A release was made without a ledger: nobody can know later what it has cost."""
 

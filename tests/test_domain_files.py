@@ -11,7 +11,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from pets.domain import Categorical, Domain, Integer, Numeric
+from pets.domain import Categorical, Date, Domain, Integer, Numeric
 from pets.errors import ConfigError, InvalidArgument, PetsError
 from pets.privacy_unit import PrivacyUnit
 
@@ -355,12 +355,12 @@ def test_what_could_not_be_read_back_is_not_written(tmp_path: Path):
 
 def test_json_schema_lists_the_keys_of_the_format():
     schema = json.loads(json.dumps(Domain.json_schema()))
-    assert set(schema["properties"]) == {"schema", "name", "declared_by", "unit", "attributes", "impossible"}
+    assert set(schema["properties"]) == {"schema", "name", "declared_by", "unit", "attributes", "impossible", "order"}
     sections = schema["$defs"]
-    assert {name.removesuffix("Section") for name in sections} == {"Unit", "Categorical", "Integer", "Numeric"}
+    assert {name.removesuffix("Section") for name in sections} == {"Unit", "Categorical", "Integer", "Numeric", "Date"}
     for section in (schema, *sections.values()):
         assert section["additionalProperties"] is False
-    for attribute in (Categorical(["a"]), Integer(0, 1), Numeric(0, 1, resolution=1)):
+    for attribute in (Categorical(["a"]), Integer(0, 1), Numeric(0, 1, resolution=1), Date("2000-01-01", "2001-01-01")):
         section = sections[f"{type(attribute).__name__}Section"]
         assert set(attribute.to_dict()) <= set(section["properties"])
         assert section["properties"]["type"]["const"] == attribute.type

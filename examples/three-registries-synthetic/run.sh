@@ -47,7 +47,8 @@ trap 'kill $collector $sites 2> /dev/null || true' EXIT
 for process in $collector $sites; do wait "$process"; done
 trap - EXIT
 
-echo "== 5. Anybody who has the release makes the model and the artificial rows"
+echo "== 5. Anybody who has the release makes the model and the artificial rows: by the command, or as make_rows.py does"
+$pets synth --from-release server/release.json --roster roster.toml --survival time:status -o server/rows
 "$python" "$here/make_rows.py" server
 $pets transcript verify server/release.transcript.json --roster roster.toml --release server/release.json
 $pets ledger show west/budget.sqlite --entries 1

@@ -3,6 +3,7 @@
 from pets.domain.attributes import Attribute
 from pets.domain.axis import KeyAxis
 from pets.domain.categorical import Categorical
+from pets.domain.dates import Date
 from pets.domain.domain import Domain
 from pets.domain.hierarchy import Hierarchy
 from pets.domain.labels import InvalidPolicy, Label
@@ -12,6 +13,7 @@ from pets.domain.suggestion import DomainSuggestion, UndeclaredDomainWarning
 __all__ = [
     "Attribute",
     "Categorical",
+    "Date",
     "Domain",
     "DomainSuggestion",
     "Hierarchy",

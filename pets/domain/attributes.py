@@ -6,11 +6,12 @@ from collections.abc import Mapping, Sequence
 
 from pets.config.paths import dotted
 from pets.domain.categorical import Categorical
+from pets.domain.dates import Date
 from pets.domain.labels import Label, as_text, first_repeat
 from pets.domain.numbers import Integer, Numeric
 from pets.errors import InvalidArgument
 
-Attribute = Categorical | Integer | Numeric
+Attribute = Categorical | Integer | Numeric | Date
 """One column of a :class:`~pets.domain.Domain`."""
 
 AttributeLike = Attribute | Sequence[Label]
@@ -44,7 +45,7 @@ def _as_attribute(path: str, value: object) -> Attribute:
         return value
     if not isinstance(value, list | tuple | range):
         raise InvalidArgument(
-            path, "must be an attribute or a list of categories", "Use Categorical, Integer or Numeric."
+            path, "must be an attribute or a list of categories", "Use Categorical, Integer, Numeric or Date."
         )
     try:
         return Categorical(value)

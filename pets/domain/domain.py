@@ -21,6 +21,7 @@ from pets.domain.axis import KeyAxis, any_in_group, key_axis
 from pets.domain.files import DomainFiles
 from pets.domain.labels import Label, as_sequence, as_text
 from pets.domain.numbers import Integer, Numeric
+from pets.domain.order import Chain, as_chains, chains_to_list, select_chains
 from pets.domain.rules import Rule, as_rules, possible_cells, rules_to_list
 from pets.errors import ConfigError, InvalidArgument
 from pets.exact import Number
@@ -46,13 +47,16 @@ class Domain(DomainFiles):
     ----------
     attributes
         Attribute name, which is the column's name, to :class:`Categorical`, :class:`Integer`,
-        :class:`Numeric`, or a bare list of categories. Names that are no Python words, or that other
+        :class:`Numeric`, :class:`Date`, or a bare list of categories. Names that are no Python words, or that other
         parameters use, go here; others may be keywords.
     unit
         Whose presence is protected; each row by default.
     impossible
         Structural zeros: mappings of attribute name to a label or list of labels. A cell that matches
         all entries of one mapping cannot occur.
+    order
+        Chains of columns, none of which can be before the one in front of it, where both are known:
+        ``[["birth", "diagnosis", "last_contact"]]``. Dates, or numbers of one resolution.
     name
         A title for people.
     declared_by
@@ -75,6 +79,7 @@ class Domain(DomainFiles):
     _attributes: tuple[tuple[str, Attribute], ...]
     unit: PrivacyUnit
     _rules: tuple[Rule, ...]
+    order: tuple[Chain, ...]
     name: str
     declared_by: str
     _signature: str = field(compare=False)
@@ -85,6 +90,7 @@ class Domain(DomainFiles):
         *,
         unit: PrivacyUnit = _EACH_ROW,
         impossible: Sequence[Mapping[str, Label | Sequence[Label]]] = (),
+        order: Sequence[Sequence[str]] = (),
         name: str = "",
         declared_by: str = "",
         **more_attributes: AttributeLike,
@@ -102,6 +108,7 @@ class Domain(DomainFiles):
             "_attributes": tuple(found.items()),
             "unit": unit,
             "_rules": as_rules(impossible, found),
+            "order": as_chains(order, found),
             "name": as_text(name, "name") if name != "" else "",
             "declared_by": as_text(declared_by, "declared_by") if declared_by != "" else "",
             "_signature": "",
@@ -154,7 +161,7 @@ class Domain(DomainFiles):
 
     def _key(self) -> tuple[object, ...]:
         """Return what makes two domains equal; the order of attributes is for people only."""
-        return frozenset(self._attributes), self.unit, self._rules, self.name, self.declared_by
+        return frozenset(self._attributes), self.unit, self._rules, self.order, self.name, self.declared_by
 
     def key_axis(self, name: str, level: str | None = None) -> KeyAxis:
         """Return the labels by which `name` divides a table.
@@ -230,7 +237,8 @@ class Domain(DomainFiles):
         if len(set(wanted)) < len(wanted):
             raise InvalidArgument("names", "lists an attribute twice")
         kept = [rule for rule in self.impossible if all(name in wanted for name in rule)]
-        return self._but(attributes={name: self[name] for name in wanted}, impossible=kept)
+        chains = select_chains(self.order, wanted)
+        return self._but(attributes={name: self[name] for name in wanted}, impossible=kept, order=chains)
 
     def replace(
         self, attributes: Mapping[str, AttributeLike] | None = None, /, **more_attributes: AttributeLike
@@ -269,7 +277,8 @@ class Domain(DomainFiles):
         return self._but(attributes={**self.attributes, name: cut}, impossible=kept)
 
     def _but(self, **changes: Any) -> Domain:
-        same: dict[str, Any] = {"attributes": self.attributes, "unit": self.unit, "impossible": self.impossible}
+        same: dict[str, Any] = {"attributes": self.attributes, "unit": self.unit}
+        same |= {"impossible": self.impossible, "order": self.order}
         return Domain(**(same | {"name": self.name, "declared_by": self.declared_by} | changes))
 
     # Files
@@ -295,6 +304,7 @@ class Domain(DomainFiles):
             "unit": self.unit.to_dict(),
             "attributes": {name: attribute.to_dict() for name, attribute in self._attributes},
             "impossible": rules_to_list(self._rules),
+            "order": chains_to_list(self.order),
         }
         return {key: value for key, value in found.items() if value or key == "attributes"}
 

@@ -14,6 +14,7 @@ from pets.config import as_config_error, dotted
 from pets.config.sections import Section, known_tag, validate
 from pets.domain.attributes import Attribute
 from pets.domain.categorical import Categorical
+from pets.domain.dates import Date
 from pets.domain.labels import InvalidPolicy
 from pets.domain.numbers import Integer, Numeric
 from pets.errors import ConfigError
@@ -86,10 +87,20 @@ class NumericSection(_AttributeSection):
     bins: list[_NumberValue] | None = None
 
 
-_ATTRIBUTES: dict[str, type[Categorical | Integer | Numeric]] = {a.type: a for a in (Categorical, Integer, Numeric)}
+class DateSection(_AttributeSection):
+    """``[attributes.NAME]`` with ``type = "date"``; dates are texts such as ``"2004-03-15"``."""
+
+    type: Literal["date"]
+    lower: str
+    upper: str
+    resolution: str = "day"
+    bins: str | list[str] = "year"
+
+
+_ATTRIBUTES: dict[str, type[Attribute]] = {a.type: a for a in (Categorical, Integer, Numeric, Date)}
 
 AttributeSection = Annotated[
-    CategoricalSection | IntegerSection | NumericSection,
+    CategoricalSection | IntegerSection | NumericSection | DateSection,
     Field(discriminator="type"),
     BeforeValidator(known_tag(*_ATTRIBUTES)),
 ]
@@ -104,6 +115,7 @@ class DomainSection(Section):
     unit: UnitSection = UnitSection()
     attributes: dict[str, AttributeSection] = Field(default_factory=dict)
     impossible: list[dict[str, _LabelOrList]] = Field(default_factory=list)
+    order: list[list[str]] = Field(default_factory=list)
 
 
 def read_sections(data: object) -> dict[str, Any]:
@@ -120,7 +132,8 @@ def read_sections(data: object) -> dict[str, Any]:
     with as_config_error("unit"):
         unit = PrivacyUnit(**section.unit.model_dump())
     attributes = {name: _attribute(name, part) for name, part in section.attributes.items()}
-    found = {"unit": unit, "attributes": attributes, "impossible": section.impossible, "name": section.name}
+    found = {"unit": unit, "attributes": attributes, "name": section.name}
+    found |= {"impossible": section.impossible, "order": section.order}
     return found if section.declared_by is None else found | {"declared_by": section.declared_by}
 
 
@@ -129,7 +142,7 @@ def json_schema() -> dict[str, Any]:
     return DomainSection.model_json_schema(by_alias=True)
 
 
-def _attribute(name: str, section: CategoricalSection | IntegerSection | NumericSection) -> Attribute:
+def _attribute(name: str, section: _AttributeSection) -> Attribute:
     given = section.model_dump(exclude_unset=True)
     tag = given.pop("type")
     with as_config_error(dotted("attributes", name)):

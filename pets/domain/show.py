@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from pets.config.paths import printable
 from pets.domain.attributes import Attribute
+from pets.domain.dates import Date
 from pets.domain.numbers import Integer, Numeric
 from pets.exact import as_text
 
@@ -35,6 +36,7 @@ def domain_table(domain: Domain) -> str:
     about = [f"Protects {domain.unit}."]
     if domain.impossible:
         about.append(f"Rules for impossible cells: {len(domain.impossible)}.")
+    about += [f"In this order: {', '.join(chain)}." for chain in domain.order]
     if domain.declared_by:
         about.append(f"Declared public by {domain.declared_by}.")
     return (
@@ -48,12 +50,14 @@ def _short(attribute: Attribute) -> str:
     if isinstance(attribute, Integer | Numeric):
         bins = f" ({len(attribute.labels)} bins)" if attribute.bins else ""
         return f"{_number(attribute.lower)} to {_number(attribute.upper)}{bins}"
+    if isinstance(attribute, Date):
+        return f"{attribute.lower} to {attribute.upper} ({len(attribute.labels)} bins)"
     return f"({len(attribute.labels)})"
 
 
 def _values(attribute: Attribute) -> str:
     found = []
-    if isinstance(attribute, Integer | Numeric):
+    if isinstance(attribute, Integer | Numeric | Date):
         found.append(_short(attribute))
     if isinstance(attribute, Numeric):
         found.append(f"in steps of {as_text(attribute.resolution)}")

@@ -35,7 +35,7 @@ from pets.tally import Tally
 MOST_SITES = 2**16
 
 _FAILURE_BITS = 64
-_SMOOTH = 8
+SMOOTH = 8
 """Variance of a share from which discrete Gaussians add up to a discrete Gaussian but for less than 2**-60."""
 
 
@@ -143,7 +143,7 @@ def concentrated_shares(sigma2: Fraction, honest: int) -> Shares:
     P. Kairouz, Z. Liu, T. Steinke, *The distributed discrete Gaussian mechanism for federated learning with secure
     aggregation*, ICML 2021.
     """
-    if sigma2 < _SMOOTH * honest:
+    if sigma2 < SMOOTH * honest:
         return SkellamShares(skellam_variance(sigma2), honest)
     return GaussianShares(sigma2 * (1 + Fraction(1, 2**60)) / honest)
 

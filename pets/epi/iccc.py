@@ -112,8 +112,8 @@ class ICCC3:
         InvalidArgument
             The columns differ in length, or one of them is no column of codes but a single code or nothing.
         """
-        sites, forms = _texts(topography, "topography"), _texts(morphology, "morphology")
-        fates = [""] * len(forms) if behaviour is None else _texts(behaviour, "behaviour")
+        sites, forms = code_texts(topography, "topography"), code_texts(morphology, "morphology")
+        fates = [""] * len(forms) if behaviour is None else code_texts(behaviour, "behaviour")
         for name, column in (("morphology", forms), ("behaviour", fates)):
             if len(column) != len(sites):
                 raise InvalidArgument(name, f"has {len(column)} codes, and topography {len(sites)}")
@@ -121,10 +121,10 @@ class ICCC3:
         known = {triple: self._one(*triple) for triple in set(triples)}
         found = [known[triple] for triple in triples]
         unmapped = Counter(triple for triple in triples if known[triple][0] is None)
-        subgroup = _objects(code for code, _ in found)
-        group = _objects(None if code is None else group_of(code) for code, _ in found)
+        subgroup = object_array(code for code, _ in found)
+        group = object_array(None if code is None else group_of(code) for code, _ in found)
         ordered = sorted(unmapped.items(), key=lambda item: (-item[1], item[0]))
-        return Classified(subgroup, group, _objects(reason for _, reason in found), tuple(ordered))
+        return Classified(subgroup, group, object_array(reason for _, reason in found), tuple(ordered))
 
     def hierarchy(self) -> Hierarchy:
         """Return the main groups over the subgroups, for a :class:`pets.Categorical` with :attr:`subgroups`."""
@@ -135,15 +135,10 @@ class ICCC3:
 
     def _one(self, topography: str, morphology: str, behaviour: str) -> tuple[str | None, str | None]:
         """Return the subgroup of one tumour, or the reason why it has none."""
-        site, form = _TOPOGRAPHY.fullmatch(topography), _MORPHOLOGY.fullmatch(morphology)
-        if site is None or int(site[1] + site[2]) >= _SITES:
-            return None, "topography"
-        if form is None or not 0 <= int(form[1]) - _FIRST_HISTOLOGY < _HISTOLOGIES:
-            return None, "morphology"
-        said = {match[1] for match in [_BEHAVIOUR.fullmatch(behaviour)] if match} | ({form[2]} if form[2] else set())
-        if len(said) != 1 or (behaviour and not _BEHAVIOUR.fullmatch(behaviour)) or int(min(said)) >= _BEHAVIOURS:
-            return None, "behaviour"
-        place = self._places[int(site[1] + site[2]), int(form[1]) - _FIRST_HISTOLOGY, int(min(said))]
+        read = icdo3_numbers(topography, morphology, behaviour)
+        if isinstance(read, str):
+            return None, read
+        place = self._places[read[0], read[1] - _FIRST_HISTOLOGY, read[2]]
         return (None, "combination") if place == _UNKNOWN else (list(self.subgroups)[place], None)
 
     @cached_property
@@ -153,9 +148,9 @@ class ICCC3:
         order = {code: place for place, code in enumerate(self.subgroups)}
         for subgroup, sites, histologies, behaviours in self.rules:
             cells = np.ix_(
-                list(_ranges(sites.replace("C", ""))),
-                [form - _FIRST_HISTOLOGY for form in _ranges(histologies)],
-                list(_ranges(behaviours)),
+                list(code_ranges(sites.replace("C", ""))),
+                [form - _FIRST_HISTOLOGY for form in code_ranges(histologies)],
+                list(code_ranges(behaviours)),
             )
             table[cells] = order[subgroup]
         return table
@@ -205,14 +200,27 @@ def group_of(subgroup: str) -> str:
     return subgroup.rstrip("abcdef")
 
 
-def _ranges(text: str) -> Iterator[int]:
+def icdo3_numbers(topography: str, morphology: str, behaviour: str) -> tuple[int, int, int] | str:
+    """Return site, histology and behaviour as numbers, ``(220, 8170, 3)``, or which of :data:`REASONS` forbids it."""
+    site, form = _TOPOGRAPHY.fullmatch(topography), _MORPHOLOGY.fullmatch(morphology)
+    if site is None or int(site[1] + site[2]) >= _SITES:
+        return "topography"
+    if form is None or not 0 <= int(form[1]) - _FIRST_HISTOLOGY < _HISTOLOGIES:
+        return "morphology"
+    said = {match[1] for match in [_BEHAVIOUR.fullmatch(behaviour)] if match} | ({form[2]} if form[2] else set())
+    if len(said) != 1 or (behaviour and not _BEHAVIOUR.fullmatch(behaviour)) or int(min(said)) >= _BEHAVIOURS:
+        return "behaviour"
+    return int(site[1] + site[2]), int(form[1]), int(min(said))
+
+
+def code_ranges(text: str) -> Iterator[int]:
     """Yield the numbers of ``'9811-9819,9837'``."""
     for part in text.split(","):
         first, _, last = part.partition("-")
         yield from range(int(first), int(last or first) + 1)
 
 
-def _texts(column: Iterable[object], argument: str) -> Sequence[str]:
+def code_texts(column: Iterable[object], argument: str) -> Sequence[str]:
     """Return codes as texts without blanks, in capitals; a whole number read as a float loses its point."""
     listed = column.tolist() if hasattr(column, "tolist") else column
     if isinstance(listed, str | bytes | Mapping) or not isinstance(listed, Iterable):
@@ -231,7 +239,8 @@ def _text(value: object) -> str:
     return "" if text in _MISSING else text
 
 
-def _objects(values: Iterable[str | None]) -> NDArray[np.object_]:
+def object_array(values: Iterable[str | None]) -> NDArray[np.object_]:
+    """Return texts as an array of objects."""
     listed = list(values)
     found = np.empty(len(listed), dtype=object)
     found[:] = listed

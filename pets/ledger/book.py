@@ -162,6 +162,29 @@ class Ledger:
                 )
         return decode(paid)
 
+    def require(self, guarantee: Guarantee, *, dataset: str = "default", unit: str | None = None) -> None:
+        """Refuse now what could not be charged; nothing is written. For work in several charges, before the first.
+
+        Parameters
+        ----------
+        guarantee
+            What all the charges together will promise.
+        dataset, unit
+            As in :meth:`charge`.
+
+        Raises
+        ------
+        BudgetExceeded, IncompatibleGuarantees, InvalidArgument
+            As :meth:`charge` would.
+        """
+        arguments.is_exact(guarantee, allow_exact=False)
+        name = arguments.checked_dataset(dataset)
+        with self._store.read() as connection:
+            limit = chain.state(connection).limit
+            account = name, arguments.account_unit(unit, guarantee, limit)
+            total, _ = chain.totals(connection, *account)
+            afford(total, guarantee, limit, account)
+
     def store_answer(
         self, request: str | Entry, answer: str | bytes, *, dataset: str = "default", unit: str | None = None
     ) -> str:

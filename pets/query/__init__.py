@@ -17,15 +17,17 @@ from pets.query.estimated import Estimated
 from pets.query.events import EventTable
 from pets.query.layout import Axis, Block
 from pets.query.sensitivity import Sensitivity
+from pets.query.sum_tables import SumTables
 from pets.query.sums import Mean, Sum, Variance
 
 __all__ = [
     "QUERIES", "Axis", "Block", "BoundQuery", "Columns", "Count", "Estimated", "EventTable", "Histogram", "Marginals",
-    "Mean", "Measured", "Part", "Quantiles", "Query", "Sensitivity", "Sum", "Variance", "query_from_dict",
+    "Mean", "Measured", "Part", "Quantiles", "Query", "Sensitivity", "Sum", "SumTables", "Variance",
+    "query_from_dict",
 ]  # fmt: skip
 
 QUERIES: Final[Mapping[str, type[Query]]] = {
-    query.kind: query for query in (Count, Marginals, Sum, Mean, Variance, Histogram, Quantiles, EventTable)
+    query.kind: query for query in (Count, Marginals, Sum, SumTables, Mean, Variance, Histogram, Quantiles, EventTable)
 }
 """Queries by the name they have in a plan file."""
 

@@ -16,7 +16,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from pets.domain import Attribute, Categorical, Domain, Integer, Label
+from pets.domain import Attribute, Categorical, Date, Domain, Integer, Label
 from pets.errors import InvalidArgument
 
 Measure = Literal["count", "sum", "sum_squares"]
@@ -143,7 +143,7 @@ def table_block(
 
 
 def _edges(attribute: Attribute) -> tuple[float, ...]:
-    if isinstance(attribute, Categorical):
+    if isinstance(attribute, Categorical | Date):
         return ()
     if attribute.bins:
         return tuple(float(edge) for edge in attribute.bins)

@@ -34,7 +34,7 @@ class Adaptive(Synthesizer):
         signal = signal_of(encoding, budget, rows) / len(encoding.sizes)
         kind = Independent if signal < FEW else MST if signal < SOME else AIM
         found = object.__new__(kind)
-        for name in ("budget", "workload", "survival", "rows"):
+        for name in ("budget", "workload", "survival", "rows", "prior"):
             object.__setattr__(found, name, getattr(self, name))
         return found
 

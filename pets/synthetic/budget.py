@@ -14,9 +14,10 @@ certifies the steps; it is never larger than what the zCDP conversion needs, and
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import lru_cache
+from typing import ClassVar
 
 from pets.dp.accounting import DiscreteGaussianLoss, ExponentialMechanismLoss, Loss, Repeated, ZCDPLoss, account
 from pets.dp.samplers import LARGEST_SCALE
@@ -38,7 +39,7 @@ class Step:
     Attributes
     ----------
     kind
-        ``'table'`` or ``'choice'``.
+        ``'table'``, ``'choice'``, or ``'contrast'``: a number to which every row adds 1 or -1.
     share
         Part of the budget of one of them.
     times
@@ -87,8 +88,8 @@ class Budget:
             return ZeroConcentratedDP(self.rho, unit=unit)
         return ApproxDP(self.epsilon or 0, self.delta or 0, unit=unit)
 
-    def spend(self, steps: Sequence[Step], unit: PrivacyUnit) -> Spending:
-        """Return the noise that these steps, whose shares sum to 1, get."""
+    def spend(self, steps: Sequence[Step], unit: PrivacyUnit, like: Spending | None = None) -> Spending:
+        """Return the noise that these steps, whose shares sum to 1, get; `like` says who adds it (by default one)."""
         total = sum((step.share * step.times for step in steps), Fraction(0))
         if total != 1:
             raise InvalidArgument("steps", "must have shares that sum to 1")
@@ -96,7 +97,8 @@ class Budget:
         if widest > LARGEST_SCALE**2:
             name = "rho" if self.rho is not None else "epsilon"
             raise InvalidArgument(name, "makes noise of a scale above 2**40", "Spend more. Nothing was charged.")
-        return Spending(_scale(self, tuple(steps), unit), unit)
+        kind = like if like is not None else Spending(Fraction(1), unit)
+        return replace(kind, scale=_scale(self, tuple(steps), kind))
 
     @property
     def least_rho(self) -> Fraction:
@@ -118,6 +120,9 @@ class Spending:
 
     scale: Fraction
     unit: PrivacyUnit
+
+    slack: ClassVar[Fraction] = Fraction(0)
+    """Part of epsilon and of delta that is kept back for what the accountant does not see."""
 
     @property
     def rows(self) -> int:
@@ -157,7 +162,9 @@ class Spending:
     def _loss(self, step: Step) -> Loss:
         if step.kind == "choice":
             return ExponentialMechanismLoss(self.range(step.share))
-        sigma2 = self.sigma2(step.share)
+        return self._table_loss(self.sigma2(step.share))
+
+    def _table_loss(self, sigma2: Fraction) -> Loss:
         if self.rows > 1:  # several rows may spread over cells in ways of which only the L2 norm is known
             return ZCDPLoss(self.l2_squared / (2 * sigma2))
         cells = 1 if self.unit.neighbours == "add_remove" else 2
@@ -165,7 +172,7 @@ class Spending:
 
 
 @lru_cache(maxsize=256)
-def _scale(budget: Budget, steps: tuple[Step, ...], unit: PrivacyUnit) -> Fraction:
+def _scale(budget: Budget, steps: tuple[Step, ...], kind: Spending) -> Fraction:
     if budget.rho is not None:
         return 1 / (2 * budget.rho)
     assert budget.epsilon is not None and budget.delta is not None  # noqa: S101, PT018 the budget has one or the other
@@ -173,7 +180,8 @@ def _scale(budget: Budget, steps: tuple[Step, ...], unit: PrivacyUnit) -> Fracti
     wanted, trial = float(budget.epsilon), valid * _USUAL
     for _ in range(_SEARCHES):
         try:
-            certified = account(Spending(trial, unit).losses(steps), delta=budget.delta).epsilon
+            losses = replace(kind, scale=trial).losses(steps)
+            certified = account(losses, delta=budget.delta * (1 - kind.slack)).epsilon / (1 - kind.slack)
         except InvalidArgument:  # noise too wide or too narrow for the numerics: the zCDP bound stands
             break
         lost = float(certified)

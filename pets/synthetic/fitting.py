@@ -1,11 +1,13 @@
 """One run of a synthesizer: what has been measured so far, and the model that follows from it.
 
 The only methods that touch confidential rows are :meth:`Fitting.measure` and :meth:`Fitting.choose`; both add exact
-noise, and both lose exactly what the plan said. Everything else is arithmetic on what they returned.
+noise, and both lose exactly what the plan said. Everything else is arithmetic on what they returned. Where the rows are
+of several sites, :mod:`pets.synthetic.across` overrides how they are reached, and nothing else.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -20,11 +22,14 @@ from pets.synthetic.encoding import Encoding
 from pets.synthetic.engine import Factor, GraphicalModel, Measurement, estimate
 from pets.synthetic.engine.factors import Array, Axes
 from pets.synthetic.engine.sampling import sample
+from pets.synthetic.prior import Known, trusted
 from pets.synthetic.tables import GRID, count, misfit
 
 Codes = NDArray[np.int64]
 
 _LARGEST_SCORE = 2**50
+_KNOWN = 0.01
+"""Least variance of what is known, as a part of that of the noise."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,6 +66,8 @@ class Fitting:
         Confidential rows.
     rows
         Declared number of rows, or None.
+    known
+        Tables that were known before.
     """
 
     encoding: Encoding
@@ -72,6 +79,7 @@ class Fitting:
     groupings: tuple[Grouping, ...] = ()
     zeros: tuple[Factor, ...] = ()
     model: GraphicalModel | None = None
+    known: tuple[Known, ...] = ()
 
     def __post_init__(self) -> None:
         self.regroup(tuple(each(size) for size in self.encoding.sizes))
@@ -84,16 +92,20 @@ class Fitting:
     def regroup(self, groupings: tuple[Grouping, ...]) -> None:
         """Take other groups for each column."""
         self.groupings = groupings
-        self._grouped = np.array([g.group[c] for g, c in zip(groupings, self.codes, strict=True)], dtype=np.int64)
-        self.zeros = tuple(coarse_zero(zero, groupings) for zero in self.encoding.zeros)
+        self._grouped = in_groups(groupings, self.codes)
+        self.zeros = coarse_zeros(self.encoding, groupings)
 
     def measure(self, axes: Axes, share: Fraction, *, grouped: bool = True) -> Noisy:
         """Return a table with noise worth `share` of the budget."""
-        codes, sizes = (self._grouped, self.sizes) if grouped else (self.codes, self.encoding.sizes)
         sigma2 = self.spending.sigma2(share)
-        found = Noisy(axes, self.draws.noisy(count(codes, sizes, axes), sigma2), sigma2, grouped)
+        found = Noisy(axes, self.noisy(axes, sigma2, grouped=grouped), sigma2, grouped)
         self.tables.append(found)
         return found
+
+    def noisy(self, axes: Axes, sigma2: Fraction, *, grouped: bool) -> NDArray[np.int64]:
+        """Return a table with noise of this parameter."""
+        codes, sizes = (self._grouped, self.sizes) if grouped else (self.codes, self.encoding.sizes)
+        return self.draws.noisy(count(codes, sizes, axes), sigma2)
 
     def choose(
         self, weights: Mapping[Axes, int], penalty: Mapping[Axes, float], share: Fraction, model: Tables
@@ -128,7 +140,7 @@ class Fitting:
 
     def measurements(self) -> list[Measurement]:
         """Return all tables over groups, with the variance that adding up codes gives."""
-        found = []
+        found = self._known_measurements()
         for table in self.tables:
             values, variance = table.values.astype(np.float64), np.full(table.values.shape, float(table.sigma2))
             if not table.grouped:
@@ -138,10 +150,32 @@ class Fitting:
             found.append(Measurement(table.axes, values, variance))
         return found
 
+    def _known_measurements(self) -> list[Measurement]:
+        """Return what was known before as tables over groups, with the noise of a sample as large as it is worth."""
+        if not self.known:
+            return []
+        noisy = [(t.axes, t.values.astype(np.float64), float(t.sigma2)) for t in self.tables if not t.grouped]
+        found = []
+        for one in trusted(self.known, noisy, self.total):
+            shares = one.shares
+            for i, axis in enumerate(one.axes):
+                shares = self.groupings[axis].summed(shares, i)
+            # A cell that a sample of so many rows does not have may still exist.
+            spread = (shares * (1 - shares) + 1 / (one.rows + shares.size)) / one.rows
+            least = _KNOWN * float(min(t.sigma2 for t in self.tables))
+            found.append(Measurement(one.axes, shares * self.total, np.maximum(self.total**2 * spread, least)))
+        return found
+
     def fit(self, iterations: int, entropy: float = 0.05) -> GraphicalModel:
         """Return the model of all tables so far."""
+        tables = self.measurements()
+        if self.known:
+            # Entropy is rewarded by the smallest noise of all tables: what is known shall not change by how much.
+            entropy *= math.sqrt(
+                min(float(t.variance.min()) for t in tables) / float(min(t.sigma2 for t in self.tables))
+            )
         self.model = estimate(
-            self.sizes, self.measurements(), self.total, zeros=self.zeros, start=self.model,
+            self.sizes, tables, self.total, zeros=self.zeros, start=self.model,
             entropy=entropy, iterations=iterations,
         )  # fmt: skip
         return self.model
@@ -155,6 +189,25 @@ class Fitting:
 
 
 Tables = Mapping[Axes, Array]
+
+
+def in_groups(groupings: Sequence[Grouping], codes: Codes) -> Codes:
+    """Return the group of each code. Confidential."""
+    return np.array([one.group[column] for one, column in zip(groupings, codes, strict=True)], dtype=np.int64)
+
+
+def coarse_zeros(encoding: Encoding, groupings: Sequence[Grouping]) -> tuple[Factor, ...]:
+    """Return all that a model over groups of codes knows before any table: rules, and the bounds of dates."""
+    rules = tuple(coarse_zero(zero, groupings) for zero in encoding.zeros)
+    return rules + tuple(_coarse_bounds(factor, groupings) for factor in encoding.bounding)
+
+
+def _coarse_bounds(factor: Factor, groupings: Sequence[Grouping]) -> Factor:
+    """Return which groups have any codes that go together."""
+    fine = np.isfinite(factor.logs)
+    for i, axis in enumerate(factor.axes):
+        fine = groupings[axis].summed(fine, i)
+    return Factor(factor.axes, np.where(fine, 0.0, -np.inf))
 
 
 def coarse_zero(zero: Factor, groupings: Sequence[Grouping]) -> Factor:

@@ -76,7 +76,7 @@ def from_release(release: Release, *, survival: Sequence[Survival] = (), rows: i
     names = list(dict.fromkeys(name for columns, _, _ in tables for name in columns))
     if any(pair.after is not None for pair in survival):
         raise InvalidArgument("survival", "has a time that runs after another", "Declare each by itself.")
-    encoding = Encoding.of(release.query.table_domain.select(names), survival)
+    encoding = Encoding.of(release.query.table_domain.select(names), survival, calendar=True)
     noisy = [_noisy(encoding, *table) for table in tables]
     tree = JunctionTree.over(encoding.sizes, [t.axes for t in noisy] + [zero.axes for zero in encoding.zeros])
     if tree.cells > MOST_CELLS:

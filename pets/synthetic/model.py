@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pets.config.paths import hint
-from pets.csprng import random_source
+from pets.csprng import RandomSource, random_source
 from pets.errors import InvalidArgument
 from pets.guarantee import DPGuarantee, Guarantee, NoFormalGuarantee
 from pets.synthetic.bounds import TableBound, noise_quantile
@@ -116,11 +116,22 @@ class Model:
             raise InvalidArgument("n", f"must be a whole number from 0 to {_MOST_ROWS:,}")
         graph, refinements = self._given(given or {})
         source = random_source(secrets.randbits(128) if seed is None else _seed(seed))
-        groups = sample(graph, int(rows), source)
-        codes = np.empty_like(groups)
-        for i, one in enumerate(refinements):
-            codes[i] = one.draw(groups[i], groups[one.event], source)
-        return self.encoding.decode(codes, source)
+        return self.encoding.decode(_drawn(graph, refinements, int(rows), source, {}), source)
+
+    def continued(self, given: Mapping[str, NDArray[np.int64]], rows: int, source: RandomSource) -> NDArray[np.int64]:
+        """Return the codes of rows of which some columns are known already, shape (columns, rows).
+
+        Parameters
+        ----------
+        given
+            Codes of the columns of the encoding's link.
+        rows
+            How many.
+        source
+            Where random bits come from.
+        """
+        known = {self.columns.index(name): codes for name, codes in given.items()}
+        return _drawn(self.graph, self.refinements, rows, source, known)
 
     def marginal(self, columns: Sequence[str]) -> pd.DataFrame:
         """Return the model's expected counts for every combination of some columns' labels.
@@ -235,6 +246,10 @@ class Model:
         """Return the model with further remarks."""
         return replace(self, notes=(*self.notes, *notes))
 
+    def with_settings(self, **more: Any) -> Model:
+        """Return the model with further settings of how it was made."""
+        return replace(self, settings={**self.settings, **more})
+
     def __repr__(self) -> str:
         return f"<Model of {len(self.columns)} columns, {len(self.tables)} noisy tables; {self.guarantee}>"
 
@@ -244,6 +259,22 @@ class Model:
         if self.rows_declared:
             return Fraction(0)
         return 1 / sum((1 / (t.sigma2 * t.values.size) for t in self.tables), Fraction(0))
+
+
+def _drawn(
+    graph: GraphicalModel,
+    refinements: Sequence[Refinement],
+    rows: int,
+    source: RandomSource,
+    known: Mapping[int, NDArray[np.int64]],
+) -> NDArray[np.int64]:
+    """Return codes of rows: groups from the graph, and codes within them."""
+    within = {axis: refinements[axis].grouping.group[codes] for axis, codes in known.items()}
+    groups = sample(graph, rows, source, within)
+    codes = np.empty_like(groups)
+    for i, one in enumerate(refinements):
+        codes[i] = known[i] if i in known else one.draw(groups[i], groups[one.event], source)
+    return codes
 
 
 def _evidence(axis: int, one: Refinement, codes: NDArray[np.int64]) -> Factor:

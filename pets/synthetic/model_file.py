@@ -30,12 +30,14 @@ Arrays = dict[str, NDArray[Any]]
 
 def write(model: Model) -> bytes:
     """Return the bytes of a model's file."""
-    weights = model.graph.factors[: len(model.graph.factors) - len(model.encoding.zeros)]
+    known = len(model.encoding.zeros) + len(model.encoding.bounding)
+    weights = model.graph.factors[: len(model.graph.factors) - known]
     document = {
         "format": FORMAT, "version": VERSION, "domain": model.encoding.domain.to_dict(),
         "survival": [pair.to_dict() for pair in model.encoding.survival], "guarantee": model.promise.to_dict(),
         "secure": model.secure, "rows_declared": model.rows_declared, "settings": dict(model.settings),
-        "notes": list(model.notes), "factors": [list(factor.axes) for factor in weights],
+        "notes": list(model.notes), "calendar": model.encoding.calendar, "link": list(model.encoding.link),
+        "factors": [list(factor.axes) for factor in weights],
         "tables": [[list(t.axes), as_text(t.sigma2), t.grouped] for t in model.tables],
         "events": [one.event for one in model.refinements],
     }  # fmt: skip
@@ -84,14 +86,17 @@ def read(data: bytes) -> Model:
 def _model(document: dict[str, Any], arrays: Arrays) -> Model:
     from pets.synthetic.model import Model
 
-    encoding = Encoding.of(Domain.from_dict(document["domain"]), [Survival(**pair) for pair in document["survival"]])
+    survival = [Survival(**pair) for pair in document["survival"]]
+    domain = Domain.from_dict(document["domain"])
+    calendar, link = bool(document.get("calendar", False)), document.get("link", [])
+    encoding = Encoding.of(domain, survival, calendar=calendar, link=link)
     refinements = _refinements(encoding, document, arrays)
     sizes = tuple(one.grouping.size for one in refinements)
     factors = [_factor(tuple(axes), arrays[f"factor_{i}"], sizes) for i, axes in enumerate(document["factors"])]
     groupings = [one.grouping for one in refinements]
-    from pets.synthetic.fitting import coarse_zero
+    from pets.synthetic.fitting import coarse_zeros
 
-    zeros = [coarse_zero(zero, groupings) for zero in encoding.zeros]
+    zeros = coarse_zeros(encoding, groupings)
     return Model(
         encoding=encoding,
         promise=_guarantee(document["guarantee"]),

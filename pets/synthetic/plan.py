@@ -77,6 +77,9 @@ class Plan:
         The noise that shares buy.
     budget, rows
         What the plan was made for.
+    contrasts
+        Pairs of columns that are looked at once, each with its share, instead of paying for every choice; see
+        :mod:`pets.synthetic.across.contrasts`.
     """
 
     encoding: Encoding
@@ -86,6 +89,7 @@ class Plan:
     spending: Spending
     budget: Budget
     rows: int
+    contrasts: tuple[tuple[Axes, Fraction], ...] = ()
 
     @property
     def signal(self) -> float:
@@ -95,7 +99,7 @@ class Plan:
     @property
     def steps(self) -> tuple[Step, ...]:
         """The steps as the accountant sees them."""
-        return _steps(self.first, self.clocks, self.levels)
+        return steps_of(self.first, self.clocks, self.levels, self.contrasts)
 
     @property
     def rounds(self) -> list[Level]:
@@ -148,7 +152,7 @@ def make_plan(
     equal = sum(1 for axes, _ in first if len(axes) == len(first[0][0]))
     rest = left - sum((share for axes, share in first if len(axes) != len(first[0][0])), Fraction(0))
     first = [(axes, rest / equal if len(axes) == len(first[0][0]) else share) for axes, share in first]
-    spending = budget.spend(_steps(tuple(first), clocks, levels), unit)
+    spending = budget.spend(steps_of(tuple(first), clocks, levels), unit)
     return Plan(encoding, tuple(first), clocks, levels, spending, budget, rows)
 
 
@@ -158,7 +162,9 @@ def clock_tables(encoding: Encoding) -> list[Axes]:
 
 
 def first_table(encoding: Encoding) -> Axes:
-    """Return the columns of the first survival, with its strata: curves are what a reader looks at first."""
+    """Return what rows are drawn from first: the link to a parent table, or the first survival with its strata."""
+    if encoding.link:
+        return encoding.axes(encoding.link)
     if not encoding.survival:
         return ()
     pair = encoding.survival[0]
@@ -221,15 +227,19 @@ def _exact(share: float) -> Fraction:
     return Fraction(max(1, math.floor(share * _GRAIN)), _GRAIN)
 
 
-def _steps(
-    first: tuple[tuple[Axes, Fraction], ...], clocks: tuple[tuple[Axes, Fraction], ...], levels: tuple[Level, ...]
-) -> tuple[Step, ...]:
+Shared = tuple[tuple[Axes, Fraction], ...]
+
+
+def steps_of(first: Shared, clocks: Shared, levels: tuple[Level, ...], contrasts: Shared = ()) -> tuple[Step, ...]:
+    """Return the steps of a plan as the accountant sees them: how many there are of each kind and price."""
     counts: dict[tuple[str, Fraction], int] = {}
-    for _, share in (*first, *clocks):
-        counts["table", share] = counts.get(("table", share), 0) + 1
+    for kind, some in (("table", (*first, *clocks)), ("contrast", contrasts)):
+        for _, share in some:
+            counts[kind, share] = counts.get((kind, share), 0) + 1
     for level in levels:
         for kind, share in (("choice", level.choice), ("table", level.table)):
-            counts[kind, share] = counts.get((kind, share), 0) + level.times
+            if share:
+                counts[kind, share] = counts.get((kind, share), 0) + level.times
     return tuple(Step(kind, share, times) for (kind, share), times in counts.items())
 
 

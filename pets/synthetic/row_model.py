@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pets.csprng import RandomSource, random_source, secure_random
-from pets.domain import Categorical, Domain, Integer, Numeric
+from pets.domain import Domain, Integer, Numeric
 from pets.errors import DataError, InvalidArgument, PairingRefused
 from pets.guarantee import NoFormalGuarantee
 from pets.ledger import Ledger
@@ -252,7 +252,7 @@ def fine_encoding(domain: Domain, survival: Sequence[Survival]) -> Encoding:
     ruled = {name for rule in domain.impossible for name in rule}
     finer = domain
     for name, attribute in domain.attributes.items():
-        if not isinstance(attribute, Categorical) and name not in ruled:
+        if isinstance(attribute, Integer | Numeric) and name not in ruled:
             finer = finer.rebin(name, _finer(attribute))
     return Encoding.of(finer, survival)
 

@@ -184,6 +184,7 @@ def affordable(fitting: Fitting, weights: Mapping[Axes, int], more: list[Axes], 
         Most cells; never fewer than the tree has by now.
     """
     scopes = [table.axes for table in fitting.tables] + [zero.axes for zero in fitting.zeros] + more
+    scopes += [one.axes for one in fitting.known]
     inside = [set(scope) for scope in scopes]
     sizes = fitting.sizes
     allowed = max(allowed, cells_of(sizes, triangulate(sizes, frozenset(scopes))))

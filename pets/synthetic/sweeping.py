@@ -106,7 +106,7 @@ class Sweep:
     def explain(self) -> str:
         """Return who may read it, and what was refused."""
         found = [INTERNAL if self.internal else f"These numbers hold noise and may be published; all cost {self.paid}."]
-        found += [f"Refused at epsilon = {epsilon:g}: {why}." for epsilon, why in self.refused]
+        found += [f"Refused: epsilon = {epsilon:g} {why}." for epsilon, why in self.refused]
         return " ".join(found + [f"Not computable: {what}." for what in self.failed])
 
     def to_frame(self) -> pd.DataFrame:
@@ -135,6 +135,12 @@ class Sweep:
         from pets.synthetic.sweep_view import plot
 
         return plot(self, metrics)
+
+    def to_html(self) -> str:
+        """Return a page that needs nothing but itself: who may read it, the pictures, and every number."""
+        from pets.synthetic.sweep_view import html
+
+        return html(self)
 
     def _repr_html_(self) -> str:
         from html import escape

@@ -8,7 +8,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,11 +27,13 @@ from pets.synthetic.model import Model
 from pets.synthetic.model_file import read
 from pets.synthetic.plan import Plan, first_table
 from pets.synthetic.prediction import Prediction, predict, refuse_hopeless
+from pets.synthetic.prior import Known, Prior
 from pets.synthetic.refinement import Refinement
 
 if TYPE_CHECKING:
     from pets.domain import Domain
     from pets.ledger import Ledger
+    from pets.roles import Aggregator
 
 COUNT_SHARE = Fraction(1, 50)
 """Part of the budget for the number of rows, if nobody declares it."""
@@ -58,6 +60,8 @@ class Synthesizer(ABC):
     rows
         Number of rows, **declared public**: the model then has exactly so many, and a fit that cannot be of use is
         refused before anything is charged. ``None`` protects the number: a fiftieth of the budget buys a noisy one.
+    prior
+        Public tables to lean on where the budget is small; see :class:`~pets.synthetic.Prior`.
 
     Raises
     ------
@@ -82,6 +86,7 @@ class Synthesizer(ABC):
     workload: object
     survival: tuple[Survival, ...]
     rows: int | None
+    prior: Prior | None
 
     def __init__(
         self,
@@ -92,6 +97,7 @@ class Synthesizer(ABC):
         workload: Sequence[Sequence[str]] | Mapping[tuple[str, ...], int] | None = None,
         survival: Sequence[Survival] = (),
         rows: int | None = None,
+        prior: Prior | None = None,
     ) -> None:
         object.__setattr__(self, "budget", Budget.of(epsilon, delta, rho))
         object.__setattr__(self, "workload", _frozen(workload))
@@ -99,6 +105,9 @@ class Synthesizer(ABC):
         if rows is not None and (isinstance(rows, bool) or not isinstance(rows, int) or not 1 <= rows <= 10**9):
             raise InvalidArgument("rows", "must be a whole number of at least 1, or None to protect it")
         object.__setattr__(self, "rows", rows)
+        if prior is not None and not isinstance(prior, Prior):
+            raise InvalidArgument("prior", "must be a Prior", "Give Prior(tables, declared_by=...).")
+        object.__setattr__(self, "prior", prior)
 
     # What a kind of synthesizer adds
 
@@ -184,16 +193,75 @@ class Synthesizer(ABC):
         )  # fmt: skip
         return read(base64.b64decode(text))
 
+    def fit_across(
+        self,
+        sites: Mapping[str, Any],
+        domain: Domain,
+        aggregator: Aggregator,
+        *,
+        ledger: Ledger | Mapping[str, Ledger] | None = None,
+        noise_at: Literal["curator", "sites"] = "sites",
+        dataset: str = "default",
+        repeat: str = "",
+        colluding_sites: int | None = None,
+        site_bound: int | None = None,
+    ) -> Model:
+        """Fit one model to the rows of several sites, of which nobody else sees a row or, by default, an exact total.
+
+        Every table is a session of `aggregator` through the real messages of all parties, in this process. Which table
+        comes next follows from noisy totals only. All ledgers are charged before the first number leaves a site.
+
+        Parameters
+        ----------
+        sites
+            Name of each site and its rows, as any supported data frame.
+        domain, dataset, repeat
+            As for :meth:`fit`.
+        aggregator
+            How tables are added up, e.g. ``pets.mpc.MaskedSum()``.
+        ledger
+            One for all, or for each site its own.
+        noise_at
+            ``'sites'``: each adds a share of the noise inside the sum. ``'curator'``: who collects sees exact totals.
+        colluding_sites
+            How many sites of a total may tell others the noise they added; the noise of the rest is enough by itself.
+            ``None``: just under half of the fewest sites that a total can be over.
+        site_bound
+            No number that a site sends is larger: makes a secure sum cheaper.
+
+        Raises
+        ------
+        InvalidArgument, DataError, PairingRefused
+            As for :meth:`fit`, or the parts do not belong together; nothing was charged.
+        BudgetExceeded
+            A ledger refused; nothing was drawn. Those that paid before do not pay again for the same request.
+
+        Guarantee
+        ---------
+        That of the class, for one privacy unit and all sites together. With noise at the curator the model has the law
+        of :meth:`fit` to all rows in one place. With noise inside the sum :class:`Independent` has that law, with
+        variances larger by sites over honest sites; the others choose tables by :mod:`pets.synthetic.across.contrasts`
+        and have the law of the same fit with one site.
+        """
+        from pets.synthetic.across import fit_across
+
+        return fit_across(
+            self, sites, domain, aggregator, ledger=ledger, noise_at=noise_at, dataset=dataset, repeat=repeat,
+            colluding_sites=colluding_sites, site_bound=site_bound,
+        )  # fmt: skip
+
     def to_dict(self) -> dict[str, Any]:
         """Return the settings as plain data."""
         amounts = {"epsilon": self.budget.epsilon, "delta": self.budget.delta, "rho": self.budget.rho}
         found: dict[str, Any] = {"type": self.kind} | {k: as_text(v) for k, v in amounts.items() if v is not None}
         if self.workload is not None:
             found["workload"] = [[list(names), weight] for names, weight in self.workload]  # type: ignore[attr-defined]
+        found |= {} if self.prior is None else {"prior": self.prior.to_dict()}
         return found | {"survival": [pair.to_dict() for pair in self.survival], "rows": self.rows}
 
     def _check(self, encoding: Encoding) -> None:
         """Refuse, from public facts only, what cannot be fitted."""
+        self.known(encoding)
         expected = FEWEST_ROWS if self.rows is None else self.rows
         plan = self.plan(encoding, self._left(encoding), expected)
         if self.rows is not None:
@@ -209,13 +277,17 @@ class Synthesizer(ABC):
         assert self.budget.epsilon is not None  # noqa: S101
         return Budget(self.budget.epsilon * keep, self.budget.delta, None)
 
-    def _drawn(self, encoding: Encoding, codes: NDArray[np.int64], draws: Draws) -> Model:
+    def known(self, encoding: Encoding) -> tuple[Known, ...]:
+        """Return the tables of the prior, over the codes of an encoding."""
+        return () if self.prior is None else self.prior.known(encoding)
+
+    def _drawn(self, encoding: Encoding, codes: NDArray[np.int64], draws: Draws, known: Sequence[Known] = ()) -> Model:
         """Run the plan on confidential rows. Everything that was lost has been charged."""
         expected = self.rows if self.rows is not None else self._counted(encoding, codes, draws)
         plan = self.plan(encoding, self._left(encoding), max(expected, FEWEST_ROWS))
-        fitting = Fitting(encoding, plan.spending, draws, codes, self.rows)
+        fitting = Fitting(encoding, plan.spending, draws, codes, self.rows, known=(*self.known(encoding), *known))
         self.run(fitting, plan)
-        return _released(self, fitting, draws)
+        return released(self, fitting, draws)
 
     def _counted(self, encoding: Encoding, codes: NDArray[np.int64], draws: Draws) -> int:
         """Return the number of rows with noise worth :data:`COUNT_SHARE` of the budget.
@@ -230,12 +302,13 @@ class Synthesizer(ABC):
         return draws.counted(int(exact[0]), Fraction(rows) / (COUNT_SHARE * self.budget.epsilon))
 
 
-def _released(synthesizer: Synthesizer, fitting: Fitting, draws: Draws) -> Model:
+def released(synthesizer: Synthesizer, fitting: Fitting, draws: Draws, *, secure: bool = True) -> Model:
+    """Return what a run that ended may publish; `secure` says whether sites that added noise drew it securely."""
     assert fitting.model is not None  # noqa: S101
     return Model(
         encoding=fitting.encoding,
         promise=synthesizer.guarantee(fitting.encoding.domain.unit),
-        secure=draws.are_secure,
+        secure=draws.are_secure and secure,
         rows=synthesizer.rows if synthesizer.rows is not None else round(fitting.total),
         rows_declared=synthesizer.rows is not None,
         tables=tuple(fitting.tables),

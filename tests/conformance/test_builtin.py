@@ -49,6 +49,7 @@ ASKED = [
     pets.Count(by=["site", "sex"]),
     pets.Marginals([["site"], ["sex", "age"], []]),
     pets.Sum("age", by=["sex"]),
+    pets.SumTables(["age", "months"], [["sex"], []]),
     pets.Mean("age", by=["site"]),
     pets.Variance("age"),
     pets.Histogram("age"),

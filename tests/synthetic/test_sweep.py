@@ -87,7 +87,7 @@ def test_an_epsilon_that_is_refused_is_reported_and_the_others_go_on():
     found = sweep(FEW, SMALL, make=lambda e: MST(e, rows=900), epsilons=["0.0001", "1"], seeds=[0], bootstrap=4)
     assert {point.epsilon for point in found.points} == {1.0}
     assert [epsilon for epsilon, _ in found.refused] == [0.0001]
-    assert "Refused at epsilon = 0.0001" in found.explain() and "Internal" in found.explain()
+    assert "Refused: epsilon = 0.0001" in found.explain() and "Internal" in found.explain()
 
 
 def test_what_has_no_value_is_said():

@@ -155,6 +155,8 @@ def test_the_example_runs_in_a_fresh_folder(tmp_path: Path):
         gap = drawn[column].value_counts(normalize=True) - real[column].value_counts(normalize=True)
         assert gap.abs().max() < 0.05
     assert [path.name for path in server.glob("*.csv")] == ["synthetic.csv"]
+    assert "signed by north, south, west and the collector" in done.stderr
+    assert {path.name for path in (server / "rows").iterdir()} == {"synthetic.csv", "model.pets", "report.html"}
 
 
 def test_the_plan_of_the_example_makes_a_model_without_sockets(tmp_path: Path):

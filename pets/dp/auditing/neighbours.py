@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pets.domain import Attribute, Categorical, Domain, Integer
+from pets.domain import Attribute, Categorical, Date, Domain, Integer
 from pets.errors import InvalidArgument
 from pets.privacy_unit import PrivacyUnit
 from pets.query import BoundQuery, Count
@@ -112,6 +112,8 @@ def _rows(query: BoundQuery) -> Iterator[dict[str, Any]]:
 def _extremes(attribute: Attribute) -> list[Any]:
     if isinstance(attribute, Categorical):
         return list(attribute.categories[:2])
+    if isinstance(attribute, Date):
+        return [attribute.lower, attribute.upper]
     ends = (attribute.lower, attribute.upper)
     return [int(end) if isinstance(attribute, Integer) else float(end) for end in ends]
 

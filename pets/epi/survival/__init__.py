@@ -10,7 +10,11 @@ from __future__ import annotations
 from pets.epi.survival.counts import EventCounts
 from pets.epi.survival.curves import Curve, Curves
 from pets.epi.survival.estimators import cumulative_incidence, kaplan_meier, nelson_aalen
+from pets.epi.survival.life_table import LifeTable
+from pets.epi.survival.life_table import finland as finland_life_table
 from pets.epi.survival.logrank import LogRank, log_rank
+from pets.epi.survival.net import net_survival
+from pets.epi.survival.net_rows import net_survival_of_rows
 from pets.epi.survival.summaries import Duration, median_survival, restricted_mean, survival_quantile
 
 __all__ = [
@@ -18,12 +22,16 @@ __all__ = [
     "Curves",
     "Duration",
     "EventCounts",
+    "LifeTable",
     "LogRank",
     "cumulative_incidence",
+    "finland_life_table",
     "kaplan_meier",
     "log_rank",
     "median_survival",
     "nelson_aalen",
+    "net_survival",
+    "net_survival_of_rows",
     "restricted_mean",
     "survival_quantile",
 ]

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from pets.domain import Label
 from pets.epi.survival.counts import Array
 from pets.epi.survival.limits import Interval
+from pets.epi.survival.net_limits import NetInterval
 from pets.errors import InvalidArgument, did_you_mean
 from pets.query import Columns
 
@@ -19,8 +20,8 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
 
-Kind = Literal["survival", "hazard", "incidence"]
-"""What a curve shows: survival, cumulative hazard, or cumulative incidence of one cause."""
+Kind = Literal["survival", "hazard", "incidence", "net"]
+"""What a curve shows: survival, cumulative hazard, cumulative incidence of one cause, or net survival."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -130,7 +131,7 @@ class Curves:
     step: float
     curves: tuple[Curve, ...]
     level: float
-    interval: Interval
+    interval: Interval | NetInterval
     noisy: bool
 
     def __iter__(self) -> Iterator[Curve]:

@@ -17,7 +17,12 @@ if TYPE_CHECKING:
 COLOURS = ("#1f5f8b", "#c0662b", "#3d7d4f", "#8a4f8f", "#6b6b6b", "#a88a1d")
 """Told apart by people who see no red or no green, and in grey."""
 
-TITLES = {"survival": "Survival", "hazard": "Cumulative hazard", "incidence": "Cumulative incidence"}
+TITLES = {
+    "survival": "Survival",
+    "hazard": "Cumulative hazard",
+    "incidence": "Cumulative incidence",
+    "net": "Net survival",
+}
 
 MOST = len(COLOURS)
 _COLUMNS = 6
@@ -61,7 +66,7 @@ def plot(curves: Curves, *, ax: Axes | None = None, at_risk: bool = True, raw: b
 
 
 def _draw(ax: Axes, curves: Curves, curve: Curve, colour: str, *, raw: bool) -> None:
-    origin = 1.0 if curves.kind == "survival" else 0.0
+    origin = 1.0 if curves.kind in {"survival", "net"} else 0.0
     shown = int(np.argmin(curve.reliable)) if not curve.reliable.all() else len(curve.times)
 
     def joined(values: Array) -> Array:
@@ -88,7 +93,9 @@ def _decorate(ax: Axes, curves: Curves) -> None:
 
     ax.set_xlabel("time")
     ax.set_ylabel(TITLES[curves.kind])
-    if curves.kind != "hazard":
+    if curves.kind == "net":
+        ax.set_ylim(0, max(1.02, *(float(curve.value.max()) * 1.02 for curve in curves)))
+    elif curves.kind != "hazard":
         ax.set_ylim(0, 1.02)
     ax.set_xlim(left=curves.start + curves.step)
     lines = [Line2D([], [], color=colour, lw=1.8) for _, colour in zip(curves, COLOURS, strict=False)]

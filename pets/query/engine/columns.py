@@ -13,7 +13,8 @@ import narwhals.stable.v2 as nw
 import numpy as np
 from numpy.typing import NDArray
 
-from pets.domain import Attribute, Categorical, Integer
+from pets.domain import Attribute, Categorical, Date, Integer
+from pets.domain.dates import read_step
 from pets.query.engine.numbers import MAX_ENGINE_BINS, codes_of, packed_expression, units_expression, units_of, unpacked
 from pets.query.engine.policy import MISSING, UNDECLARED, cells_of, has_number, refuse_errors
 
@@ -70,7 +71,7 @@ class Column:
     def coded(self) -> bool:
         """Whether the engine computes codes. Otherwise it groups by the values as they are."""
         attribute = self.attribute
-        if isinstance(attribute, Categorical) or not self.dtype.is_numeric():
+        if isinstance(attribute, Categorical | Date) or not self.dtype.is_numeric():
             return False
         if not self.is_key:
             return True
@@ -95,6 +96,8 @@ class Column:
         attribute = self.attribute
         if isinstance(attribute, Categorical):
             return len(attribute.categories) + 1
+        if isinstance(attribute, Date):
+            attribute = attribute.steps
         if self.coded:
             return (len(attribute.bins) - 1 if self.is_key and attribute.bins else 1) + _STATES
         if isinstance(attribute, Integer):
@@ -104,7 +107,7 @@ class Column:
     def expressions(self) -> list[nw.Expr]:
         """Return the projection of the user's column onto the internal names."""
         column = nw.nth(self.position)
-        if not self.coded or isinstance(self.attribute, Categorical):
+        if not self.coded or isinstance(self.attribute, Categorical | Date):
             return [column.alias(self.key)]
         number = column.cast(nw.Float64).fill_nan(None)
         found = [packed_expression(number, self.attribute, binned=self.is_key).alias(self.key)]
@@ -128,6 +131,10 @@ class Column:
         units = None
         if isinstance(self.attribute, Categorical):
             codes = _category_codes(self.attribute, grouped)
+        elif isinstance(self.attribute, Date):
+            values, foreign = date_steps(self.attribute, grouped)
+            codes = codes_of(values, self.attribute.steps, binned=True)
+            codes[foreign] = UNDECLARED
         elif self.coded:
             codes = unpacked(grouped.to_numpy().astype(np.int64), self.attribute, binned=self.is_key)
         else:
@@ -187,6 +194,14 @@ def _as_numbers(grouped: nw.Series[Any]) -> tuple[NDArray[np.float64], NDArray[n
     numbers = np.fromiter((_number(v) for v in values), dtype=np.float64, count=len(values))
     is_number = np.fromiter((isinstance(v, NUMBERS) for v in values), dtype=np.bool_, count=len(values))
     return numbers, ~is_number & ~_missing(grouped)
+
+
+def date_steps(attribute: Date, values: nw.Series[Any]) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """Return dates as whole numbers of periods since 1970, NaN where there is none, and where a value is no date."""
+    listed = values.to_list()
+    read = {value: read_step(value, attribute.resolution) for value in set(listed)}
+    steps = np.array([math.nan if read[value] is None else read[value] for value in listed], dtype=np.float64)
+    return steps, np.isnan(steps) & ~_missing(values)
 
 
 def _number(value: object) -> float:

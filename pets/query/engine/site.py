@@ -63,7 +63,17 @@ class Site:
         wanted = [expression for column in self.columns for expression in column.expressions()]
         if self.unit is not None:
             wanted.append(self.unit.alias(UNIT))
-        return self.source.select(*wanted) if wanted else self.source
+        if not wanted:
+            return self.source
+        if self.source.implementation.is_dask():
+            return _projected_by_partition(self.source, wanted, self._used)
+        return self.source.select(*wanted)
+
+    @property
+    def _used(self) -> list[str]:
+        """Names of the user's columns that are read."""
+        identity = [] if self.unit is None else [str(self.bound.domain.unit.id)]
+        return [*(column.name for column in self.columns), *identity]
 
     def group(self, blocks: Sequence[Block]) -> Groups:
         """Return the rows grouped by all columns that `blocks` read.
@@ -204,6 +214,20 @@ def _numbered(frame: Frame, names: Sequence[str]) -> Frame:
         columns = [SQLExpression(name).alias(number) for name, number in zip(quoted, plain, strict=True)]
         renamed = nw.from_native(frame.to_native().select(*columns))
     return renamed
+
+
+def _projected_by_partition(frame: Frame, wanted: Sequence[nw.Expr], used: Sequence[str]) -> Frame:
+    """Return a Dask frame projected by pandas, one partition at a time.
+
+    Dask itself would bring the columns together by their index, which repeats in each file of a Parquet data set.
+    """
+    native: Any = frame.to_native()
+    names = list(native.columns)
+
+    def project(part: Any) -> Any:
+        return nw.from_native(part.reindex(columns=names)).select(*wanted).to_native()
+
+    return _opened(native[list(used)].map_partitions(project)).lazy()
 
 
 def _columns(bound: BoundQuery, schema: Schema) -> tuple[Column, ...]:

@@ -9,7 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pets.csprng import RandomSource
-from pets.domain import Attribute, Categorical, Integer, Label, Numeric
+from pets.domain import Attribute, Categorical, Date, Integer, Label, Numeric
+from pets.domain.dates import text_of
+from pets.synthetic.encoding.order import Since, limits, number_of
 from pets.synthetic.engine.sampling import uniform
 
 Codes = NDArray[np.int64]
@@ -30,14 +32,20 @@ class CodedColumn:
     name
         Name of the column.
     attribute
-        What the domain declares, with bins.
+        What the domain declares, with bins; for a date that is counted from another, the time between them.
     after
         Names of the earlier clock and its event, if the column is coded as what follows them; see :class:`Survival`.
+    since
+        The date from which the column is counted, if it is.
+    date
+        What the domain declares about a date.
     """
 
     name: str
     attribute: Attribute
     after: tuple[str, str] | None = None
+    since: Since | None = None
+    date: Date | None = None
 
     @property
     def missing(self) -> bool:
@@ -67,11 +75,14 @@ class CodedColumn:
 
     def units(self, codes: Codes, source: RandomSource) -> tuple[Codes, NDArray[np.bool_]]:
         """Return whole multiples of the resolution, uniform within each code's bin, and which are missing."""
+        low, high, absent = self.ranges(codes)
+        return low + np.floor(uniform(codes.size, source) * (high - low + 1)).astype(np.int64), absent
+
+    def ranges(self, codes: Codes) -> tuple[Codes, Codes, NDArray[np.bool_]]:
+        """Return lowest and highest multiple of the resolution in each code's bin, and which are missing."""
         low, high = self._bounds()
-        absent = codes >= len(low)
         at = np.minimum(codes, len(low) - 1)
-        width = high[at] - low[at]
-        return low[at] + np.floor(uniform(codes.size, source) * width).astype(np.int64), absent
+        return low[at], high[at] - 1, codes >= len(low)
 
     def gap_units(self, codes: Codes, source: RandomSource) -> tuple[Codes, NDArray[np.bool_]]:
         """Return how much longer than the clock before, in multiples of the resolution, and which are missing."""
@@ -81,32 +92,36 @@ class CodedColumn:
     @property
     def limits(self) -> tuple[int, int]:
         """Bounds in multiples of the resolution."""
-        if isinstance(self.attribute, Numeric):
-            return self.attribute.lower_units, self.attribute.upper_units
-        assert isinstance(self.attribute, Integer)  # noqa: S101 callers ask numbers only
-        return self.attribute.lower, self.attribute.upper
+        return limits(self.attribute)
+
+    @property
+    def inner_edges(self) -> NDArray[np.float64]:
+        """Edges between bins."""
+        return np.array([float(edge) for edge in self._edges()[1:-1]], dtype=np.float64)
 
     def _edges(self) -> tuple[Any, ...]:
-        assert not isinstance(self.attribute, Categorical)  # noqa: S101
-        if self.attribute.bins is not None:
-            return self.attribute.bins
-        assert isinstance(self.attribute, Integer)  # noqa: S101 a Numeric without bins has been given some
-        return tuple(range(self.attribute.lower, self.attribute.upper + 2))
+        number = number_of(self.attribute)
+        if number.bins is not None:
+            return number.bins
+        assert isinstance(number, Integer)  # noqa: S101 a Numeric without bins has been given some
+        return tuple(range(number.lower, number.upper + 2))
 
     def _bounds(self) -> tuple[Codes, Codes]:
         """Return first and one-past-last multiple of the resolution in each bin."""
-        attribute = self.attribute
-        edges: Any = attribute.bin_units if isinstance(attribute, Numeric) else self._edges()
+        number = number_of(self.attribute)
+        edges: Any = number.bin_units if isinstance(number, Numeric) else self._edges()
         edges = np.asarray(edges, dtype=np.int64)
-        if attribute.bins is not None:  # type: ignore[union-attr]
+        if number.bins is not None:
             edges = np.concatenate([edges[:-1], edges[-1:] + 1])  # the last bin holds its upper edge
         return edges[:-1], edges[1:]
 
 
 def written(column: CodedColumn, units: Codes, absent: NDArray[np.bool_]) -> Any:
-    """Return a pandas column of numbers; its type follows from the declaration and never from the rows."""
+    """Return a pandas column of numbers or dates; its type follows from the declaration and never from the rows."""
     import pandas as pd
 
+    if column.date is not None:
+        return _dates(column.date, units, absent)
     attribute = column.attribute
     if isinstance(attribute, Numeric):
         values = units * float(attribute.resolution)
@@ -114,6 +129,20 @@ def written(column: CodedColumn, units: Codes, absent: NDArray[np.bool_]) -> Any
     if not column.missing:
         return pd.array(units, dtype="int64")
     return pd.arrays.IntegerArray(units.astype(np.int64), absent.copy())
+
+
+def _dates(date: Date, steps: Codes, absent: NDArray[np.bool_]) -> Any:
+    """Return days as timestamps, and longer periods as texts."""
+    import pandas as pd
+
+    if date.resolution == "day":
+        days = steps.astype("datetime64[D]")
+        days[absent] = np.datetime64("NaT")
+        return pd.array(days.astype("datetime64[s]"), dtype="datetime64[s]")
+    distinct, places = np.unique(steps, return_inverse=True)
+    texts = np.array([text_of(int(step), date.resolution) for step in distinct], dtype=object)[places]
+    texts[absent] = None
+    return texts
 
 
 def labelled(column: CodedColumn, codes: Codes) -> Any:

@@ -9,13 +9,15 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pets.csprng import RandomSource
-from pets.domain import Categorical, Domain, Integer, Numeric
+from pets.domain import Categorical, Date, Domain, Integer, Numeric
 from pets.errors import InvalidArgument
 from pets.synthetic.encoding.columns import DEFAULT_BINS, CodedColumn, Codes, labelled, written
-from pets.synthetic.encoding.reading import bounded, read_codes
-from pets.synthetic.encoding.rules import MOST_CELLS, allowed, structural_zeros
+from pets.synthetic.encoding.order import Order, draw_in_order, gaps
+from pets.synthetic.encoding.reading import bounded, in_order, read_codes
+from pets.synthetic.encoding.rules import MOST_CELLS, allowed, bounding, structural_zeros
 from pets.synthetic.encoding.survival import Survival, checked_survival
 from pets.synthetic.engine.factors import Factor
 from pets.synthetic.engine.graphical_model import GraphicalModel
@@ -34,13 +36,21 @@ class Encoding:
         The declared domain.
     survival
         Times to events.
+    calendar
+        Whether each date is coded by its own bins, instead of by the time from another one.
+    link
+        Columns of a parent table whose joint table any model keeps, so that rows can be drawn given them.
     """
 
     domain: Domain
     survival: tuple[Survival, ...] = ()
+    calendar: bool = False
+    link: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, domain: Domain, survival: Sequence[Survival] = ()) -> Encoding:
+    def of(
+        cls, domain: Domain, survival: Sequence[Survival] = (), *, calendar: bool = False, link: Sequence[str] = ()
+    ) -> Encoding:
         """Return the encoding after checking that it can be used.
 
         Raises
@@ -52,8 +62,9 @@ class Encoding:
             raise InvalidArgument("domain", "must be a Domain", "Load one with pets.Domain.from_file('registry.toml').")
         if not len(domain):
             raise InvalidArgument("domain", "has no attributes", "Declare the columns to be synthesized.")
-        found = cls(domain, checked_survival(survival, domain))
-        model = GraphicalModel(found.sizes, found.zeros)
+        found = cls(domain, checked_survival(survival, domain), calendar, tuple(link))
+        found._refuse_both()
+        model = GraphicalModel(found.sizes, found.zeros + found.bounding)
         if model.tree.cells > MOST_CELLS:
             raise InvalidArgument(
                 "domain.impossible", "ties so many columns together that their table would be too large",
@@ -72,16 +83,21 @@ class Encoding:
         """The domain with a public grid of bins for numbers that have none."""
         domain = self.domain
         for name, attribute in self.domain.attributes.items():
-            if not isinstance(attribute, Categorical) and not attribute.is_key:
+            if isinstance(attribute, Integer | Numeric) and not attribute.is_key:
                 domain = domain.rebin(name, _grid(attribute))
         return domain
+
+    @cached_property
+    def order(self) -> Order:
+        """Which columns cannot be before others, and from which date each of them is counted."""
+        return Order.of(self.domain, self.survival, around=not self.calendar)
 
     @cached_property
     def columns(self) -> tuple[CodedColumn, ...]:
         """The columns, in the order of the domain."""
         events = {pair.time: pair.event for pair in self.survival}
         after = {pair.time: (pair.after, events[pair.after]) for pair in self.survival if pair.after is not None}
-        return tuple(CodedColumn(name, a, after.get(name)) for name, a in self.binned.attributes.items())
+        return tuple(self._column(name, after.get(name)) for name in self.binned.names)
 
     @cached_property
     def sizes(self) -> tuple[int, ...]:
@@ -91,7 +107,14 @@ class Encoding:
     @cached_property
     def zeros(self) -> tuple[Factor, ...]:
         """What cannot occur."""
-        return structural_zeros(self.domain, self.columns)
+        return structural_zeros(self.domain, self.columns, self.order)
+
+    @cached_property
+    def bounding(self) -> tuple[Factor, ...]:
+        """What a model knows besides, and may know coarser: bounds of dates, see :func:`bounding`, and the link."""
+        axes = self.axes(self.link)
+        link = (Factor(axes, np.zeros([self.sizes[axis] for axis in axes])),) if axes else ()
+        return bounding(self.columns, self.order) + link
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -120,24 +143,77 @@ class Encoding:
         InvalidArgument, DataError
             The frame does not fit the domain.
         """
+        return bounded(*self.read(frame), self.domain.unit.max_rows)
+
+    def read(self, frame: object) -> tuple[Codes, NDArray[np.int64] | None]:
+        """Return the codes of all rows, -1 for those that do not count, and a number for each row's unit. Confidential.
+
+        Raises
+        ------
+        InvalidArgument, DataError
+            The frame does not fit the domain.
+        """
         codes, units = read_codes(frame, self.binned, self.columns)
         codes = np.where(_breaking(self.zeros, codes), -1, codes)
-        return bounded(codes, units, self.domain.unit.max_rows)
+        if self.order.before:
+            codes = np.where(in_order(frame, self.binned, self.order.pairs())[None, :], codes, -1)
+        return codes, units
 
     def decode(self, codes: Codes, source: RandomSource) -> pd.DataFrame:
-        """Return rows as a pandas frame; numbers are uniform on the grid within their bin."""
+        """Return rows as a pandas frame; numbers are uniform on the grid within their bin, if no order says else."""
         import pandas as pd
 
-        numbers: dict[str, tuple[Codes, Any]] = {}
+        numbers: dict[str, tuple[Codes, Any]] = self._ordered(codes, source)
         found: dict[str, Any] = {}
         for i in self._by_dependence():
             column = self.columns[i]
             if isinstance(column.attribute, Categorical):
                 found[column.name] = labelled(column, codes[i])
                 continue
-            numbers[column.name] = self._numbers(column, codes[i], numbers, source)
+            if column.name not in numbers:
+                numbers[column.name] = self._numbers(column, codes[i], numbers, source)
             found[column.name] = written(column, *numbers[column.name])
         return pd.DataFrame({name: found[name] for name in self.names})
+
+    def _column(self, name: str, after: tuple[str, str] | None) -> CodedColumn:
+        attribute, since = self.binned[name], self.order.since.get(name)
+        if not isinstance(attribute, Date):
+            return CodedColumn(name, attribute, after)
+        if since is None:
+            return CodedColumn(name, attribute, date=attribute)
+        origin = self.binned[since.origin]
+        assert isinstance(origin, Date)  # noqa: S101 dates are counted from dates
+        return CodedColumn(name, gaps(attribute, origin, since.sign), since=since, date=attribute)
+
+    def _refuse_both(self) -> None:
+        for column in self.columns:
+            if column.after is not None and column.name in self.order.before:
+                raise InvalidArgument(
+                    "survival", f"codes {column.name!r} as time after another, and the domain's order names it",
+                    "Leave `after` out, or take the attribute out of the order.",
+                )  # fmt: skip
+
+    def _ordered(self, codes: Codes, source: RandomSource) -> dict[str, tuple[Codes, Any]]:
+        """Return the values of all columns that have an order, none before one that it follows."""
+        ordered = {
+            column.name: (i, column) for i, column in enumerate(self.columns) if column.name in self.order.before
+        }
+        if not ordered:
+            return {}
+        ranges = {}
+        for name, (i, column) in ordered.items():
+            low, high, absent = column.ranges(codes[i])
+            first, last = column.limits if column.since else self.order.bounds[name]
+            ranges[name] = np.maximum(low, first), np.minimum(high, last), absent
+        drawn = draw_in_order(ranges, self.order.open_pairs(), source)
+        found: dict[str, tuple[Codes, Any]] = {}
+        for name, (_, column) in ordered.items():
+            value = drawn[name]
+            if column.since is not None:
+                # Beyond the bounds a date stops at them; as bounds have the same order as dates, dates keep theirs.
+                value = np.clip(drawn[column.since.origin] + column.since.sign * value, *self.order.bounds[name])
+            found[name] = value, ranges[name][2]
+        return found
 
     def _by_dependence(self) -> list[int]:
         """Return the columns in an order in which each clock comes after the one that it follows."""

@@ -10,12 +10,13 @@ import narwhals.stable.v2 as nw
 import numpy as np
 from numpy.typing import NDArray
 
-from pets.domain import Domain
+from pets.domain import Attribute, Date, Domain, Numeric
 from pets.errors import InvalidArgument
 from pets.query import Marginals
-from pets.query.engine.columns import NUMBERS, Column
+from pets.query.engine.columns import NUMBERS, Column, date_steps
 from pets.query.engine.site import UNIT, open_site
 from pets.synthetic.encoding.columns import CodedColumn, Codes
+from pets.synthetic.encoding.order import limits
 
 RAW = "raw"
 
@@ -41,16 +42,20 @@ def read_codes(frame: object, domain: Domain, columns: Sequence[CodedColumn]) ->
     """
     site = open_site(frame, Marginals([[name] for name in domain.names]).bind(domain))
     _refuse_foreign(frame, domain)
-    raw = sorted({name for column in columns if column.after for name in (column.name, column.after[0])})
+    linked = [(c.name, c.after[0] if c.after else c.since.origin) for c in columns if c.after or c.since]  # type: ignore[union-attr]
+    raw = sorted({name for both in linked for name in both})
     by_name = {column.name: column for column in site.columns}
     wanted = [column.expressions()[0] for column in site.columns]
     wanted += [nw.nth(by_name[name].position).alias(f"{RAW}{i}") for i, name in enumerate(raw)]
     wanted += [] if site.unit is None else [site.unit.alias(UNIT)]
     rows = site.run(lambda _: site.source.select(*wanted))
     cells = {column.name: _cells(column, rows) for column in site.columns}
-    numbers = {name: _numbers(rows[f"{RAW}{i}"]) for i, name in enumerate(raw)}
-    for column in _in_order(columns):
-        cells[column.name] = _after(column, cells, numbers, domain)
+    numbers = {name: _values(rows[f"{RAW}{i}"], domain[name]) for i, name in enumerate(raw)}
+    for column in columns:  # their own bins were read before; only those that are counted from others are read again
+        if column.after is not None:
+            cells[column.name] = _after(column, cells, numbers, domain)
+        if column.since is not None:
+            cells[column.name] = _since(column, cells[column.name], numbers, domain)
     units = None if site.unit is None else _unit_numbers(rows[UNIT])
     codes = np.array([cells[column.name] for column in columns], dtype=np.int64).reshape(len(columns), len(rows))
     return codes, units
@@ -63,14 +68,15 @@ def bounded(codes: Codes, units: NDArray[np.int64] | None, most: int) -> Codes:
     """
     whole = (codes >= 0).all(axis=0)
     kept = codes[:, whole]
-    if units is None:
-        return kept
-    owner = units[whole]
-    order = np.lexsort((*kept[::-1], owner))
-    sorted_owner = owner[order]
-    first = np.flatnonzero(np.diff(sorted_owner, prepend=np.int64(-2)))
+    return kept if units is None else kept[:, first_rows(kept, units[whole], most)]
+
+
+def first_rows(codes: Codes, owner: NDArray[np.int64], most: int) -> NDArray[np.int64]:
+    """Return the numbers of the first `most` rows of each owner in the order of their codes, ascending."""
+    order = np.lexsort((*codes[::-1], owner))
+    first = np.flatnonzero(np.diff(owner[order], prepend=np.int64(-2)))
     place = np.arange(owner.size) - np.repeat(first, np.diff(first, append=owner.size))
-    return kept[:, np.sort(order[place < most])]
+    return np.asarray(np.sort(order[place < most]))
 
 
 def _cells(column: Column, rows: nw.DataFrame[Any]) -> Codes:
@@ -95,9 +101,54 @@ def _numbers(values: nw.Series[Any]) -> NDArray[np.float64]:
     return np.array([float(v) if isinstance(v, NUMBERS) else np.nan for v in values.to_list()], dtype=np.float64)
 
 
-def _in_order(columns: Sequence[CodedColumn]) -> list[CodedColumn]:
-    """Return the columns that follow another clock. Their own bins were read before; only these are read again."""
-    return [column for column in columns if column.after is not None]
+def _values(values: nw.Series[Any], attribute: Attribute) -> NDArray[np.float64]:
+    """Return numbers as they stand, and dates as whole numbers of periods."""
+    return date_steps(attribute, values)[0] if isinstance(attribute, Date) else _numbers(values)
+
+
+def in_order(frame: object, domain: Domain, pairs: Sequence[tuple[str, str]]) -> NDArray[np.bool_]:
+    """Return which rows hold no value before one that the domain puts in front of it, where both are known.
+
+    Parameters
+    ----------
+    frame
+        Any data frame that narwhals supports.
+    domain
+        The domain.
+    pairs
+        Columns of which the second cannot be before the first.
+    """
+    names = sorted({name for pair in pairs for name in pair})
+    site = open_site(frame, Marginals([[name] for name in names]).bind(domain))
+    places = {column.name: column.position for column in site.columns}
+    rows = site.run(lambda _: site.source.select(*(nw.nth(places[name]).alias(name) for name in names)))
+    steps = {name: _steps(_values(rows[name], domain[name]), domain[name]) for name in names}
+    with np.errstate(invalid="ignore"):
+        broken = [steps[second] < steps[first] for first, second in pairs]
+    return np.asarray(~np.logical_or.reduce(broken), dtype=np.bool_)
+
+
+def _steps(values: NDArray[np.float64], attribute: Attribute) -> NDArray[np.float64]:
+    """Return values as whole numbers within the bounds, NaN where the value is none or its policy refuses it."""
+    scaled = np.rint(values / float(attribute.resolution)) if isinstance(attribute, Numeric) else values
+    low, high = limits(attribute)
+    if attribute.invalid == "clamp":
+        return np.clip(scaled, low, high)
+    return np.where((scaled >= low) & (scaled <= high), scaled, np.nan)
+
+
+def _since(column: CodedColumn, own: Codes, numbers: dict[str, NDArray[np.float64]], domain: Domain) -> Codes:
+    """Return the codes of a date as time from its origin; a date on the wrong side of it counts as the same day."""
+    assert column.since is not None  # noqa: S101
+    origin = column.since.origin
+    gap = _clipped(domain, column.name, numbers[column.name]) - _clipped(domain, origin, numbers[origin])
+    top = len(column.attribute.labels)
+    gap = np.clip(np.nan_to_num(column.since.sign * gap), *column.limits)
+    codes = np.searchsorted(column.inner_edges, gap, side="right").astype(np.int64)
+    lost = own >= len(domain[column.name].labels)
+    codes[lost] = top if column.missing else -1
+    codes[own < 0] = -1
+    return codes
 
 
 def _after(
@@ -121,6 +172,8 @@ def _after(
 
 def _clipped(domain: Domain, name: str, values: NDArray[np.float64]) -> NDArray[np.float64]:
     attribute = domain[name]
+    if isinstance(attribute, Date):
+        return np.clip(values, *limits(attribute))
     return np.clip(values, float(attribute.lower), float(attribute.upper))  # type: ignore[union-attr]
 
 

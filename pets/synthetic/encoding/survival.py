@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pets.domain import Categorical, Domain, Integer, Numeric
+from pets.domain import Categorical, Date, Domain, Integer, Numeric
 from pets.errors import InvalidArgument, did_you_mean
 
 
@@ -17,7 +17,7 @@ class Survival:
     Parameters
     ----------
     time
-        Integer or Numeric attribute.
+        Integer or Numeric attribute; or a Date (the last contact), with an `origin`.
     event
         Categorical attribute whose **first** category means censored; the others are events (several are competing
         risks). As for :class:`pets.EventTable`.
@@ -25,6 +25,9 @@ class Survival:
         The `time` of another survival, which this one cannot end before: relapse, say, for death. Where that event did
         not happen, both clocks stop at the same moment. The second time is then coded as what follows the first, so
         that no row can have them in the wrong order.
+    origin
+        A Date from which the clock runs (the diagnosis), never missing and not after `time`. Time is then what lies
+        between the two dates.
     by
         Columns by which survival shall be right: strata of curves and covariates of regressions. The number of events
         by each of them is always measured, instead of left to a choice.
@@ -44,6 +47,7 @@ class Survival:
     event: str
     after: str | None = None
     by: Sequence[str] = ()
+    origin: str | None = None
 
     def __post_init__(self) -> None:
         for argument in ("time", "event"):
@@ -51,21 +55,28 @@ class Survival:
                 raise InvalidArgument(argument, "must be the name of an attribute")
         if self.after is not None and not isinstance(self.after, str):
             raise InvalidArgument("after", "must be the name of an attribute, or be left out")
+        if self.origin is not None and not isinstance(self.origin, str):
+            raise InvalidArgument("origin", "must be the name of a date, or be left out")
+        if self.origin is not None and self.after is not None:
+            raise InvalidArgument("after", "and origin cannot both be given", "Write dates into the domain's order.")
         if isinstance(self.by, str) or not all(isinstance(name, str) and name for name in self.by):
             raise InvalidArgument("by", "must be a list of names of attributes")
         object.__setattr__(self, "by", tuple(self.by))
-        if len({self.time, self.event, self.after, *self.by}) < 3 + len(self.by):
-            raise InvalidArgument("by", "and after, time and event must all be different attributes")
+        others = [name for name in (self.after, self.origin) if name is not None]
+        if len({self.time, self.event, *others, *self.by}) < 2 + len(others) + len(self.by):
+            raise InvalidArgument("by", "and after, origin, time and event must all be different attributes")
 
     def __repr__(self) -> str:
         after = "" if self.after is None else f", after={self.after!r}"
         by = f", by={self.by!r}" if self.by else ""
-        return f"Survival({self.time!r}, {self.event!r}{after}{by})"
+        origin = "" if self.origin is None else f", origin={self.origin!r}"
+        return f"Survival({self.time!r}, {self.event!r}{after}{origin}{by})"
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain data."""
         found: dict[str, Any] = {"time": self.time, "event": self.event}
         found |= {} if self.after is None else {"after": self.after}
+        found |= {} if self.origin is None else {"origin": self.origin}
         return found | ({"by": list(self.by)} if self.by else {})
 
 
@@ -99,11 +110,21 @@ def _check_pair(pair: Survival, path: str, domain: Domain, seen: set[str]) -> No
         if name in seen:
             raise InvalidArgument(f"{path}.{argument}", "is in two survivals", "Each clock and event belongs to one.")
         seen.add(name)
-    if not isinstance(domain[pair.time], Integer | Numeric):
-        raise InvalidArgument(f"{path}.time", "is no number", "Declare it as Integer or Numeric, with bins.")
+    _check_kind(pair, path, domain)
     event = domain[pair.event]
     if not isinstance(event, Categorical) or len(event.categories) < 2:
         raise InvalidArgument(f"{path}.event", "must be categorical, with 'censored' first and at least one event")
+
+
+def _check_kind(pair: Survival, path: str, domain: Domain) -> None:
+    if pair.origin is not None and pair.origin not in domain:
+        raise InvalidArgument(f"{path}.origin", "is not in the domain", did_you_mean(pair.origin, domain.names))
+    if pair.origin is None and isinstance(domain[pair.time], Date):
+        raise InvalidArgument(f"{path}.origin", f"is needed: {pair.time!r} is a date", "Name the date it counts from.")
+    if pair.origin is not None and not (isinstance(domain[pair.time], Date) and isinstance(domain[pair.origin], Date)):
+        raise InvalidArgument(f"{path}.origin", "and time must be dates", "Leave origin out for a number.")
+    if pair.origin is None and not isinstance(domain[pair.time], Integer | Numeric):
+        raise InvalidArgument(f"{path}.time", "is no number", "Declare it as Integer or Numeric, with bins.")
 
 
 def _check_chain(pairs: tuple[Survival, ...]) -> None:

@@ -14,17 +14,20 @@ Madow, *On the theory of systematic sampling*, 1949. McKenna, Miklau, Sheldon, *
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 from numpy.typing import NDArray
 
 from pets.csprng import RandomSource
+from pets.errors import InvalidArgument
 from pets.synthetic.engine.factors import Array, shape_of
 from pets.synthetic.engine.graphical_model import GraphicalModel
 
 Codes = NDArray[np.int64]
 
 
-def sample(model: GraphicalModel, rows: int, source: RandomSource) -> Codes:
+def sample(model: GraphicalModel, rows: int, source: RandomSource, given: Mapping[int, Codes] | None = None) -> Codes:
     """Return rows of codes, shape (attributes, rows), in random order.
 
     Parameters
@@ -35,16 +38,33 @@ def sample(model: GraphicalModel, rows: int, source: RandomSource) -> Codes:
         How many.
     source
         Where random bits come from. Sampling is post-processing, so a reproducible source costs no privacy.
+    given
+        Codes of some attributes for each row, all of which the root of the model's tree must hold: the others are then
+        drawn from their exact distribution given these.
+
+    Raises
+    ------
+    InvalidArgument
+        The root does not hold all that is given.
     """
+    known_codes = dict(given or {})
     tree = model.tree
     codes = np.zeros((len(model.sizes), rows), dtype=np.int64)
+    for axis, values in known_codes.items():
+        codes[axis] = values
+    if not set(known_codes) <= set(tree.cliques[tree.order[0]]):
+        raise InvalidArgument("given", "names attributes that the root does not hold", "Make them the model's first.")
     for i in tree.order:
         clique, known = tree.cliques[i], tree.separators[i]
+        if tree.parents[i] < 0:
+            known = tuple(axis for axis in clique if axis in known_codes)
         new = tuple(axis for axis in clique if axis not in known)
         if not new:
             continue
         positions = [clique.index(axis) for axis in (*known, *new)]
         table = model.beliefs[i].transpose(positions).reshape(-1, int(np.prod(shape_of(model.sizes, new))))
+        if known_codes:  # what the model thinks impossible may be given all the same
+            table = np.where(table.sum(axis=1, keepdims=True) > 0, table, table.sum(axis=0, keepdims=True))
         group = np.ravel_multi_index(tuple(codes[list(known)]), shape_of(model.sizes, known)) if known else None
         chosen = systematic(table, np.zeros(rows, dtype=np.int64) if group is None else group, source)
         codes[list(new)] = np.unravel_index(chosen, shape_of(model.sizes, new))

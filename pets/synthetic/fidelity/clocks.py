@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from pets.synthetic.encoding import Survival
 from pets.synthetic.fidelity.metric import Line, NotComputableError
 from pets.synthetic.fidelity.rows import Rows
-from pets.synthetic.fidelity.survival import Array, Cox, Curve, cox, kaplan_meier, restricted_mean
+from pets.synthetic.fidelity.survival import Array, Cox, Curve, cox, kaplan_meier, log_rank, restricted_mean
 
 _GRID = 200
 _AT_RISK = 0.1
@@ -19,10 +19,12 @@ _NORMAL = 1.959963984540054
 
 
 class SurvivalCurve:
-    """Distance of a Kaplan-Meier curve and of the restricted mean, overall or in one stratum.
+    """Distance of a Kaplan-Meier curve and of the restricted mean, and a log-rank test, overall or in one stratum.
 
-    The curves are compared up to the last time at which a tenth of the real rows of the stratum are still at risk. The
-    event is any event: for competing risks, the event-free time.
+    The curves are compared up to the last time at which a tenth of the real rows of the stratum are still at risk; the
+    test is that of the artificial rows against the real ones, over all times. Its power grows with the number of rows,
+    so it says whether a difference would be noticed and not how large it is. The event is any event: for competing
+    risks, the event-free time.
 
     Parameters
     ----------
@@ -44,20 +46,22 @@ class SurvivalCurve:
         self.horizon = float(np.quantile(time, 1 - _AT_RISK))
         self._grid = np.linspace(0, self.horizon, _GRID)
         curve = kaplan_meier(time, event)
+        self._time, self._event = time, event
         self._real, self._mean = curve.at(self._grid), restricted_mean(curve, self.horizon)
         what = f"{pair.event} by {pair.time} up to {self.horizon:.4g}{self._where(real)}"
         self._lines = (
             Line("Kaplan-Meier, mean absolute difference", what),
             Line("restricted mean, difference in standard errors", what),
+            Line("log-rank test against the real rows, standard deviations", what, comparable=False),
         )
 
     @property
     def lines(self) -> tuple[Line, ...]:
-        """The curve and the mean."""
+        """The curve, the mean and the test."""
         return self._lines
 
     def scores(self, rows: Rows) -> Mapping[Line, float]:
-        """Return both."""
+        """Return all three."""
         time, event = self._selected(rows)
         if not len(time):
             raise NotComputableError(f"no artificial row is in the group{self._where(rows)}")
@@ -67,7 +71,9 @@ class SurvivalCurve:
         mean, stderr = self._mean
         if stderr == 0:
             raise NotComputableError("the real restricted mean has no standard error")
-        return dict(zip(self._lines, (distance, abs(area - mean) / stderr), strict=True))
+        made = np.arange(len(self._time) + len(time)) >= len(self._time)
+        test = log_rank(np.concatenate([self._time, time]), np.concatenate([self._event, event]), made)
+        return dict(zip(self._lines, (distance, abs(area - mean) / stderr, abs(test)), strict=True))
 
     def _selected(self, rows: Rows) -> tuple[Array, NDArray[np.bool_]]:
         time, event = clock(rows, self.pair)

@@ -17,6 +17,7 @@ from pets.synthetic.fidelity.clocks import HazardRatios, SurvivalCurve
 from pets.synthetic.fidelity.floor import FRACTIONS, Floor, floors
 from pets.synthetic.fidelity.metric import Line, Metric, NotComputableError
 from pets.synthetic.fidelity.prediction import Prediction
+from pets.synthetic.fidelity.propensity import Propensity
 from pets.synthetic.fidelity.report import Fidelity, Score
 from pets.synthetic.fidelity.rows import Rows, Schema
 from pets.synthetic.fidelity.tables import RareCombinations, TableDistance
@@ -119,6 +120,7 @@ def planned(
     schema = real.schema
     for order in range(1, min(3, len(schema.names)) + 1):
         yield Line("total variation", f"tables of {order} columns"), partial(TableDistance, real, order)
+    yield Line("propensity", "all columns"), partial(Propensity, real)
     for pair in schema.survival:
         for stratum in (None, *_groups(schema, strata)):
             where = pair.event if stratum is None else f"{pair.event}, {stratum[0]} number {stratum[1] + 1}"

@@ -11,13 +11,13 @@ import narwhals.stable.v2 as nw
 import numpy as np
 from numpy.typing import NDArray
 
-from pets.domain import Categorical, Domain
+from pets.domain import Categorical, Date, Domain
 from pets.errors import DataError, InvalidArgument
 from pets.privacy_unit import PrivacyUnit
-from pets.query.engine.columns import NUMBERS
+from pets.query.engine.columns import NUMBERS, date_steps
 from pets.synthetic.encoding import Encoding, Survival
 from pets.synthetic.encoding.columns import Codes
-from pets.synthetic.encoding.reading import read_codes
+from pets.synthetic.encoding.reading import in_order, read_codes
 from pets.synthetic.encoding.rules import allowed
 
 _SLACK = 1e-6
@@ -31,7 +31,7 @@ class Schema:
     Attributes
     ----------
     encoding
-        The declared columns, each clock by itself.
+        The declared columns, each clock by itself, dates by the time between them where they have an order.
     survival
         Times to events.
     id
@@ -47,7 +47,8 @@ class Schema:
         """Return the schema after checking it."""
         pairs = (survival,) if isinstance(survival, Survival) else tuple(survival)
         Encoding.of(domain, pairs)
-        return cls(Encoding.of(domain.with_unit(PrivacyUnit())), pairs, domain.unit.id)
+        counted = tuple(pair for pair in pairs if pair.origin is not None)
+        return cls(Encoding.of(domain.with_unit(PrivacyUnit()), counted), pairs, domain.unit.id)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -74,7 +75,9 @@ class Rows:
     codes
         Shape (columns, rows).
     numbers
-        Values of the numeric columns, NaN where missing.
+        Values of the numeric columns, NaN where missing; of dates the time between them where they have an order.
+    ordered
+        Which rows keep the order of columns that the domain declares.
     read
         Number of rows of the table.
     """
@@ -82,6 +85,7 @@ class Rows:
     schema: Schema
     codes: Codes
     numbers: dict[str, NDArray[np.float64]]
+    ordered: NDArray[np.bool_]
     read: int
 
     @classmethod
@@ -98,12 +102,16 @@ class Rows:
         whole = (codes >= 0).all(axis=0)
         if not whole.any():
             raise DataError(schema.names[0], f"no row of {argument} fits the domain", "Check the domain and the file.")
-        numbers = {
-            name: _numbers(native[name], schema.encoding.domain[name])[whole]
-            for name in schema.names
-            if not schema.is_categorical(name)
-        }
-        return cls(schema, codes[:, whole], numbers, codes.shape[1])
+        names = [name for name in schema.names if not schema.is_categorical(name)]
+        numbers = {name: _numbers(native[name], schema.encoding.domain[name])[whole] for name in names}
+        for column in schema.encoding.columns:
+            if column.since is not None:
+                numbers[column.name] = column.since.sign * (numbers[column.name] - numbers[column.since.origin])
+        pairs = schema.encoding.order.pairs()
+        ordered = np.ones(codes.shape[1], dtype=np.bool_)
+        if pairs:
+            ordered = in_order(native.to_native(), schema.encoding.binned, pairs)
+        return cls(schema, codes[:, whole], numbers, ordered[whole], codes.shape[1])
 
     @property
     def n(self) -> int:
@@ -118,7 +126,7 @@ class Rows:
     @cached_property
     def impossible(self) -> float:
         """Share of the rows that break a declared rule or hold clocks in the wrong order."""
-        broken = ~allowed(self.schema.encoding.zeros, self.codes)
+        broken = ~allowed(self.schema.encoding.zeros, self.codes) | ~self.ordered
         first = {pair.time: pair for pair in self.schema.survival}
         for pair in self.schema.survival:
             if pair.after is not None:
@@ -135,7 +143,7 @@ class Rows:
     def take(self, index: NDArray[np.int64]) -> Rows:
         """Return some rows, with repeats."""
         numbers = {name: values[index] for name, values in self.numbers.items()}
-        return Rows(self.schema, self.codes[:, index], numbers, len(index))
+        return Rows(self.schema, self.codes[:, index], numbers, self.ordered[index], len(index))
 
 
 def _eager(frame: object, unit: str | None, argument: str) -> Any:
@@ -148,10 +156,16 @@ def _eager(frame: object, unit: str | None, argument: str) -> Any:
 
 
 def _numbers(values: nw.Series[Any], attribute: Any) -> NDArray[np.float64]:
+    if isinstance(attribute, Date):
+        return _kept(date_steps(attribute, values)[0], attribute.steps)
     if values.dtype.is_numeric() and not values.dtype.is_decimal():
         found = values.cast(nw.Float64).to_numpy().astype(np.float64)
     else:
         found = np.array([float(v) if isinstance(v, NUMBERS) else np.nan for v in values.to_list()], dtype=np.float64)
+    return _kept(found, attribute)
+
+
+def _kept(found: NDArray[np.float64], attribute: Any) -> NDArray[np.float64]:
     low, high = float(attribute.lower), float(attribute.upper)
     if attribute.invalid == "clamp":
         return np.clip(found, low, high)

@@ -78,6 +78,33 @@ def restricted_mean(curve: Curve, horizon: float) -> tuple[float, float]:
     return float(steps.sum()), float(np.sqrt(np.where(left > 0, terms, 0.0).sum()))
 
 
+def log_rank(time: Array, event: NDArray[np.bool_], other: NDArray[np.bool_]) -> float:
+    """Return the log-rank statistic of one group against the rest, in standard deviations (Mantel 1966).
+
+    Parameters
+    ----------
+    time, event
+        Of all rows.
+    other
+        Who is in the group; positive if events come to it sooner.
+
+    Raises
+    ------
+    NotComputableError
+        Nobody or everybody is in the group while events happen.
+    """
+    moments, dying = np.unique(time[event], return_counts=True)
+    at_risk = len(time) - np.searchsorted(np.sort(time), moments, side="left")
+    mine = int(other.sum()) - np.searchsorted(np.sort(time[other]), moments, side="left")
+    hit = np.searchsorted(moments, time[event & other])
+    observed = np.bincount(hit, minlength=len(moments))
+    share = mine / np.maximum(at_risk, 1)
+    variance = dying * share * (1 - share) * (at_risk - dying) / np.maximum(at_risk - 1, 1)
+    if variance.sum() <= 0:
+        raise NotComputableError("no event happens while both groups are at risk")
+    return float((observed - dying * share).sum() / np.sqrt(variance.sum()))
+
+
 @dataclass(frozen=True, eq=False)
 class Cox:
     """A fitted proportional-hazards model.

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from pets.synthetic.fidelity.clocks import overlap
 from pets.synthetic.fidelity.metric import NotComputableError
 from pets.synthetic.fidelity.prediction import auc, logistic
-from pets.synthetic.fidelity.survival import Cox, cox, kaplan_meier, restricted_mean
+from pets.synthetic.fidelity.survival import Cox, cox, kaplan_meier, log_rank, restricted_mean
 
 
 def rows(n=120, seed=0, ties=True):
@@ -121,3 +121,22 @@ def test_the_regression_has_a_zero_gradient():
     beta = logistic(x, y)
     gradient = x.T @ (y - 1 / (1 + np.exp(-x @ beta))) - np.array([1e-6, 1, 1]) * beta
     assert np.abs(gradient).max() < 1e-5
+
+
+def test_the_log_rank_test_is_that_of_scipy_and_of_its_definition():
+    from scipy import stats
+
+    x, time, event = rows(160, seed=4)
+    group = x[:, 1] > 0
+    sample = [stats.CensoredData.right_censored(time[chosen], ~event[chosen]) for chosen in (group, ~group)]
+    found = log_rank(time, event, group)
+    assert abs(found) == pytest.approx(abs(stats.logrank(*sample).statistic), rel=1e-9)
+    score = variance = 0.0
+    for t in np.unique(time[event]):
+        risk, dying = time >= t, event & (time == t)
+        n, mine, d = risk.sum(), (risk & group).sum(), dying.sum()
+        score += (dying & group).sum() - d * mine / n
+        variance += d * mine * (n - mine) * (n - d) / (n * n * max(n - 1, 1))
+    assert found == pytest.approx(score / variance**0.5)
+    with pytest.raises(NotComputableError):
+        log_rank(time, event, np.zeros(160, dtype=bool))

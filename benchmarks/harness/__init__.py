@@ -1,0 +1,1 @@
+"""What the suites share: points with intervals, techniques, results with a stamp, figures, notebooks, peers."""

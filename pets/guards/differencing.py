@@ -1,0 +1,147 @@
+"""What follows from the answers together: whether some small group is told apart by cohorts that were answered.
+
+Each combination of categories (*cell*) has a public expected count. Cohorts are sets of cells. Two checks:
+
+* *Pairs.* The symmetric difference of two cohorts is empty, or expects at least the minimum.
+* *All linear combinations.* Sums and differences of any number of totals (unions of disjoint cohorts, complements,
+  chains of subsets, inclusion and exclusion) are the vectors of the row space of the 0/1 matrix of cohorts and cells.
+  If every nonzero vector there touches cells that expect at least the minimum together, no statement that follows
+  linearly from the totals is about fewer people.
+
+Both look at public numbers only. What follows with knowledge from elsewhere, or by other than linear reasoning (all
+counts are nonnegative), is not covered; the noise of the answers is for that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from math import gcd
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pets.errors import QueryRefused
+
+MAX_STEPS = 20_000
+"""Steps of the search for a small group; if it is not over by then, the question is refused."""
+
+MAX_DEPTH = 400
+"""Cells that one vector may be paid for; a group spread over more of them is refused as well."""
+
+Row = list[int]
+Mask = NDArray[np.bool_]
+
+
+def check_pairs(new: Mask, answered: Iterable[Mask], expected: NDArray[np.float64], minimum: float) -> None:
+    """Refuse a cohort that differs from one that was answered, but expects less than the minimum of difference.
+
+    Parameters
+    ----------
+    new, answered
+        Cells of the cohort asked for, and of those answered before, boolean arrays of shape (cells,).
+    expected
+        Patients expected in each cell, of shape (cells,).
+    minimum
+        Fewest patients that may be told apart.
+
+    Raises
+    ------
+    QueryRefused
+        With the code ``'overlap'``.
+    """
+    for old in answered:
+        apart = new ^ old
+        if apart.any() and expected[apart].sum() < minimum:
+            raise QueryRefused(
+                "overlap", f"this cohort and one answered before differ by fewer than {minimum:g} expected patients",
+                "Ask for a cohort that was answered, or one that differs by more.",
+            )  # fmt: skip
+
+
+def check_combinations(cohorts: Sequence[Mask], expected: NDArray[np.float64], minimum: float) -> None:
+    """Refuse if some sum or difference of these cohorts' totals is about fewer expected patients than the minimum.
+
+    Parameters
+    ----------
+    cohorts
+        All cohorts, the new one included, each of shape (cells,).
+    expected, minimum
+        See :func:`check_pairs`.
+
+    Raises
+    ------
+    QueryRefused
+        With the code ``'overlap'``; also when the search does not end within :data:`MAX_STEPS`.
+    """
+    patterns, atom_of = np.unique(np.stack(cohorts), axis=1, return_inverse=True)
+    weights = np.bincount(np.ravel(atom_of), weights=expected, minlength=patterns.shape[1])
+    # Thick atoms first: the rows of the echelon form that begin later vanish on all of them.
+    order = np.argsort(weights < minimum, kind="stable")
+    thick = int(np.count_nonzero(weights >= minimum))
+    echelon = _echelon([[int(value) for value in row] for row in patterns[:, order]])
+    thin = [row[thick:] for row in echelon if not any(row[:thick])]
+    if _Search([float(weight) for weight in weights[order][thick:]], float(minimum)).finds(thin):
+        raise QueryRefused(
+            "overlap", f"together with earlier answers this tells apart fewer than {minimum:g} expected patients",
+            "Ask for a cohort that was answered, or one that differs by more.",
+        )  # fmt: skip
+
+
+class _Search:
+    """Looks for a nonzero vector of a space that is nonzero only in cells of little weight; exact, in integers.
+
+    A cell is either zero in the vector, which leaves a smaller space, or paid for. Both ways are followed.
+    """
+
+    def __init__(self, weights: Sequence[float], limit: float) -> None:
+        self.weights, self.limit, self.steps = weights, limit, 0
+        self.free = frozenset(cell for cell, weight in enumerate(weights) if not weight)
+
+    def finds(self, basis: list[Row], paid: frozenset[int] = frozenset(), cost: float = 0.0) -> bool:
+        """Return whether there is one; also True when the search took too long."""
+        self.steps += 1
+        if not basis:
+            return False
+        if self.steps > MAX_STEPS or len(paid - self.free) > MAX_DEPTH:
+            return True
+        paid = paid or self.free
+        open_cells = [c for c in range(len(self.weights)) if c not in paid and any(row[c] for row in basis)]
+        if not open_cells:
+            return True
+        cell = max(open_cells, key=self.weights.__getitem__)
+        if self.finds(_vanishing(basis, cell), paid, cost):
+            return True
+        after = cost + self.weights[cell]
+        return after < self.limit and self.finds(basis, paid | {cell}, after)
+
+
+def _vanishing(basis: list[Row], cell: int) -> list[Row]:
+    """Return a basis of the vectors that are zero in `cell`, where some vector is not."""
+    place = next(i for i, row in enumerate(basis) if row[cell])
+    pivot = basis[place]
+    return [_eliminate(row, pivot, cell) for i, row in enumerate(basis) if i != place]
+
+
+def _echelon(rows: list[Row]) -> list[Row]:
+    """Return independent rows that span the same space, in reduced echelon form up to factors."""
+    done: list[Row] = []
+    for column in range(len(rows[0])):
+        place = next((i for i, row in enumerate(rows) if row[column]), None)
+        if place is None:
+            continue
+        pivot = rows.pop(place)
+        rows = [kept for row in rows if any(kept := _eliminate(row, pivot, column))]
+        done = [*(_eliminate(row, pivot, column) for row in done), pivot]
+        if not rows:
+            break
+    return done
+
+
+def _eliminate(row: Row, pivot: Row, column: int) -> Row:
+    """Return a multiple of `row`, less one of `pivot`, that is zero in `column`; divided by what all have in common."""
+    if not row[column]:
+        return row
+    left, right = pivot[column], row[column]
+    mixed = [left * a - right * b for a, b in zip(row, pivot, strict=True)]
+    common = gcd(*mixed)
+    return [value // common for value in mixed] if common > 1 else mixed

@@ -1,0 +1,8 @@
+"""Fitting over registries that show each other nothing but noisy totals."""
+
+from __future__ import annotations
+
+from pets.synthetic.across.arrangement import Arrangement
+from pets.synthetic.across.fit import fit_across
+
+__all__ = ["Arrangement", "fit_across"]

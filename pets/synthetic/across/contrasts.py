@@ -1,0 +1,167 @@
+r"""Which pairs of columns depend on each other, asked once, with noise inside the sum.
+
+The exponential mechanism needs exact scores, which nobody has where the noise is inside the sum. So each pair gets one
+*contrast*: every column is split in two halves at a public point (from the noisy counts of its codes), and each row
+adds 1 if it is in the same half of both columns, and -1 if not. A model says what that number should be; the
+difference is the L1 distance between the two-by-two tables of the halves. All contrasts are asked at once, as so many
+numbers that a row moves by 1, and every later choice is arithmetic on the noisy answers: it costs nothing more.
+
+Against a table of two by two, of which the margins are known already, a contrast has half the noise. Against choosing
+by exact scores it costs accuracy: noise grows with the root of the number of pairs, and what halves do not show (a
+column that matters at both ends alike, a pair that matters only in one stratum) is not seen.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from itertools import combinations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pets.synthetic.across.arrangement import Arrangement
+from pets.synthetic.across.spending import SharedSpending
+from pets.synthetic.budget import Budget
+from pets.synthetic.encoding import Encoding
+from pets.synthetic.engine import cells_of
+from pets.synthetic.engine.factors import Array, Axes
+from pets.synthetic.fitting import Noisy
+from pets.synthetic.plan import Plan, checked_workload, clock_tables, steps_of, strata_tables
+from pets.synthetic.run import closure
+from pets.synthetic.synthesizer import Synthesizer
+
+SHARE = Fraction(1, 4)
+"""Part of the budget of all rounds that goes to contrasts instead of choices."""
+
+_MEAN_ABSOLUTE = math.sqrt(2 / math.pi)
+
+Signs = Sequence[NDArray[np.int64]]
+
+
+def plan_across(
+    synthesizer: Synthesizer, encoding: Encoding, budget: Budget, rows: int, arrangement: Arrangement
+) -> Plan:
+    """Return the plan of a synthesizer for an arrangement; with noise inside the sum contrasts take the choices' place.
+
+    Parameters
+    ----------
+    synthesizer, encoding, budget, rows
+        See :meth:`pets.synthetic.Synthesizer.plan`.
+    arrangement
+        Where the noise comes from.
+    """
+    plan = synthesizer.plan(encoding, budget, rows)
+    if not arrangement.inside:
+        return plan
+    levels, contrasts = plan.levels, plan.contrasts
+    pairs = candidates(encoding, synthesizer.workload)
+    if levels:
+        part = SHARE if pairs else Fraction(0)
+        whole = sum((level.times * (level.choice + level.table) for level in levels), Fraction(0))
+        levels = tuple(
+            replace(level, choice=Fraction(0), table=(level.choice + level.table) * (1 - part)) for level in levels
+        )
+        contrasts = tuple((pair, whole * part / len(pairs)) for pair in pairs)
+    unit = encoding.domain.unit
+    like = SharedSpending(Fraction(1), unit, len(arrangement.sites), arrangement.honest)
+    steps = steps_of(plan.first, plan.clocks, levels, contrasts)
+    return replace(plan, levels=levels, contrasts=contrasts, spending=budget.spend(steps, unit, like))
+
+
+def candidates(encoding: Encoding, workload: object) -> list[Axes]:
+    """Return the pairs inside a workload that are not measured anyway."""
+    if len(encoding.sizes) < 2:
+        return []
+    known = {*clock_tables(encoding), *strata_tables(encoding)}
+    return sorted(
+        axes for axes in closure(checked_workload(encoding, workload)) if len(axes) == 2 and axes not in known
+    )
+
+
+def halves(mass: Array, *, ordered: bool) -> NDArray[np.int64]:
+    """Return 1 or -1 for each group of a column, about half of the rows on either side.
+
+    Parameters
+    ----------
+    mass
+        Estimated rows of each group, from noisy counts.
+    ordered
+        True splits at a point of the order; False puts the largest groups apart.
+    """
+    if ordered:
+        after = np.cumsum(mass)
+        cut = int(np.argmin(np.abs(after[:-1] - after[-1] / 2))) + 1 if mass.size > 1 else 1
+        return np.where(np.arange(mass.size) < cut, 1, -1)
+    signs, balance = np.ones(mass.size, dtype=np.int64), 0.0
+    for i in np.argsort(-mass, kind="stable"):
+        signs[i] = 1 if balance <= 0 else -1
+        balance += float(signs[i] * mass[i])
+    return signs
+
+
+def contrast_of_codes(codes: NDArray[np.int64], pairs: Sequence[Axes], signs: Signs) -> NDArray[np.int64]:
+    """Return the contrast of each pair over some rows; one row moves each by 1. Confidential."""
+    side = np.stack([one[column] for one, column in zip(signs, codes, strict=True)])
+    both = side @ side.T
+    return np.array([both[pair] for pair in pairs], dtype=np.int64)
+
+
+def contrast_of_table(table: Array, axes: Axes, pair: Axes, signs: Signs) -> float:
+    """Return the contrast of a pair by a table of counts that holds both."""
+    away = tuple(i for i, axis in enumerate(axes) if axis not in pair)
+    return float(signs[pair[0]] @ table.sum(axis=away) @ signs[pair[1]])
+
+
+@dataclass(eq=False)
+class Contrasts:
+    """Noisy contrasts, and what they say about each candidate for the next table. All of it is public.
+
+    Attributes
+    ----------
+    values
+        The noisy contrast of each pair.
+    sigma2
+        Parameter of their noise.
+    signs
+        The halves.
+    """
+
+    values: Mapping[Axes, int]
+    sigma2: float
+    signs: Signs
+
+    def best(
+        self,
+        weights: Mapping[Axes, int],
+        penalty: Mapping[Axes, float],
+        model: Mapping[Axes, Array],
+        measured: Sequence[Noisy],
+        sizes: Sequence[int],
+    ) -> Axes:
+        """Return the candidate in which the model is most likely to be off by most beyond the noise of measuring it.
+
+        Arguments as for :meth:`pets.synthetic.fitting.Fitting.choose`, with the tables that were measured by now.
+        """
+        known = [table for table in measured if table.grouped and len(table.axes) > 1]
+
+        def score(axes: Axes) -> float:
+            holding = [table for table in known if set(axes) <= set(table.axes)]
+            if holding:  # what is off by now is mostly the noise of that measurement
+                own = cells_of(sizes, [axes])
+                sigma2 = min(float(t.sigma2) * t.values.size / own for t in holding)
+                return weights[axes] * (_MEAN_ABSOLUTE * own * math.sqrt(sigma2) - penalty[axes])
+            return weights[axes] * (self._misfit(axes, model[axes], known) - penalty[axes])
+
+        return max(sorted(weights), key=score)
+
+    def _misfit(self, axes: Axes, table: Array, known: Sequence[Noisy]) -> float:
+        """Return about how far the model is off in a table, in L1, with the noise of the contrasts taken out."""
+        squares = 0.0
+        for pair in combinations(axes, 2):
+            if pair in self.values and not any(set(pair) <= set(one.axes) for one in known):
+                gap = self.values[pair] - contrast_of_table(table, axes, pair, self.signs)
+                squares += gap * gap - self.sigma2
+        return math.copysign(math.sqrt(abs(squares)), squares)

@@ -1,0 +1,124 @@
+"""Coarser versions of a table: categories merged, or an axis left out."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pets.tuning.plan import Axis, Table
+
+_NUMBERED = re.compile(r"\d")
+_SHOWN = 4
+
+
+@dataclass(frozen=True)
+class Collapse:
+    """One way of making a table coarser: which axis, its new categories in words, and the table."""
+
+    axis: str
+    words: str
+    table: Table
+
+
+def collapses(table: Table) -> Iterator[Collapse]:
+    """Yield coarser tables, one axis at a time: neighbours merged along an ordered axis, else the rarest; or none kept.
+
+    An axis whose labels all hold numbers (ages, years) is taken to be ordered.
+    """
+    counts = np.array(table.counts).reshape(table.shape)
+    for place, axis in enumerate(table.axes):
+        if len(axis.labels) < 2:
+            continue
+        ordered = all(_NUMBERED.search(label) for label in axis.labels)
+        for groups in _neighbours(axis) if ordered else _rarest(_margin(counts, place)):
+            yield Collapse(axis.name, _words(axis, groups), merged(table, place, groups))
+        yield Collapse(axis.name, f"leave out {axis.name!r}", without(table, place))
+
+
+def merged(table: Table, place: int, groups: Sequence[Sequence[int]]) -> Table:
+    """Return the table with the categories of one axis added up in groups."""
+    axis = table.axes[place]
+    labels = tuple(_joined([axis.labels[i] for i in group], len(axis.labels)) for group in groups)
+    axes = (*table.axes[:place], Axis(axis.name, labels), *table.axes[place + 1 :])
+
+    def change(values: NDArray[np.float64], add: bool) -> NDArray[np.float64]:
+        return _grouped(values, place, groups, add=add)
+
+    return _changed(table, axes, change, place)
+
+
+def without(table: Table, place: int) -> Table:
+    """Return the table added up over one axis."""
+
+    def change(values: NDArray[np.float64], add: bool) -> NDArray[np.float64]:
+        return np.asarray(values.sum(axis=place) if add else values.take(0, axis=place))
+
+    return _changed(table, table.axes[:place] + table.axes[place + 1 :], change, place)
+
+
+def _changed(
+    table: Table,
+    axes: tuple[Axis, ...],
+    change: Callable[[NDArray[np.float64], bool], NDArray[np.float64]],
+    place: int,
+) -> Table:
+    """Apply a change to counts, and to person-years where the axis divides people; else keep one of the equal ones."""
+    counts = change(np.array(table.counts, dtype=np.float64).reshape(table.shape), True)
+    years = None
+    if table.person_years is not None:
+        people = np.array(table.person_years, dtype=np.float64).reshape(table.shape)
+        divides = bool((people != people.take([0], axis=place)).any())
+        years = tuple(change(people, divides).ravel().tolist())
+    return replace(table, axes=axes, counts=tuple(counts.ravel().tolist()), person_years=years)
+
+
+def _grouped(
+    values: NDArray[np.float64], place: int, groups: Sequence[Sequence[int]], *, add: bool
+) -> NDArray[np.float64]:
+    parts = [values.take(list(group), axis=place) for group in groups]
+    return np.stack([part.sum(axis=place) if add else part.take(0, axis=place) for part in parts], axis=place)
+
+
+def _margin(counts: NDArray[np.float64], place: int) -> NDArray[np.float64]:
+    return np.asarray(counts.sum(axis=tuple(i for i in range(counts.ndim) if i != place)))
+
+
+def _neighbours(axis: Axis) -> Iterator[list[list[int]]]:
+    size, step = len(axis.labels), 2
+    while step < size:
+        yield [list(range(i, min(i + step, size))) for i in range(0, size, step)]
+        step *= 2
+
+
+def _rarest(margin: NDArray[np.float64]) -> Iterator[list[list[int]]]:
+    """Yield groupings that keep the commonest categories and merge 2, 3, ... of the rarest; at most ten of them."""
+    order = np.argsort(margin, kind="stable").tolist()
+    size = len(order)
+    steps = range(2, size) if size <= 12 else sorted({round(2 + i * (size - 3) / 9) for i in range(10)})
+    for rare in steps:
+        others = sorted(order[:rare])
+        kept = [[i] for i in range(size) if i not in set(others)]
+        yield [*kept, others]
+
+
+def _joined(labels: list[str], of: int) -> str:
+    if len(labels) == 1:
+        return labels[0]
+    first, last = re.match(r"\d+", labels[0]), re.search(r"\d+\+?$", labels[-1])
+    if first and last and all(_NUMBERED.search(label) for label in labels):
+        return f"{first[0]}-{last[0]}"
+    return f"other ({len(labels)} of {of})"
+
+
+def _words(axis: Axis, groups: Sequence[Sequence[int]]) -> str:
+    names = [_joined([axis.labels[i] for i in group], len(axis.labels)) for group in groups]
+    if not names[-1].startswith("other ("):
+        shown = ", ".join(names[:_SHOWN]) + (", ..." if len(names) > _SHOWN else "")
+        return f"merge {axis.name!r} to {shown}"
+    gone = [axis.labels[i] for i in groups[-1]]
+    shown = ", ".join(gone[:_SHOWN]) + (f" and {len(gone) - _SHOWN} more" if len(gone) > _SHOWN else "")
+    return f"merge the rarest categories of {axis.name!r} ({shown}) into one"
