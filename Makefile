@@ -54,7 +54,9 @@ docs: dev ## the documentation, into site/
 	$(BIN)/mkdocs build --strict
 	@echo "The documentation is ready: open $(abspath site)/index.html in a browser."
 
-bench: peers ## the figures quoted in README and docs
+bench: peers ## the figures quoted in README and docs (hours)
+	$(BIN)/python -m benchmarks peers --make
+	$(BIN)/python -m benchmarks --full
 	@for script in benchmarks/[a-z]*.py; do \
 		echo "== $$script"; $(BIN)/python -m benchmarks.$$(basename $$script .py) || exit 1; \
 	done

@@ -1,7 +1,7 @@
 """What each technique costs, in accuracy and in time, beside its peers.
 
     python -m benchmarks list                      the suites and their questions
-    python -m benchmarks                           every suite, quickly, and the notebooks (--full: with more replicates)
+    python -m benchmarks                           every suite, quickly (--full: with more replicates), and notebooks
     python -m benchmarks run rare_cells attacks    some suites, into benchmarks/results/quick or .../full
     python -m benchmarks notebooks                 execute the notebooks on those results; HTML, SVG and CSV beside them
     python -m benchmarks peers --make              an environment for each library that we compare with

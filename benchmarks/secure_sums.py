@@ -26,6 +26,7 @@ from pathlib import Path
 import numpy as np
 
 import pets
+from benchmarks.harness.environments import FOLDER as ENVIRONMENTS
 from benchmarks.over_sockets import run as over_loopback
 from benchmarks.peers.measure import CASES, MINIMUM, Measurement, Wall, inputs
 from benchmarks.peers.table import Absent, markdown, stamp
@@ -233,7 +234,7 @@ def collect(chosen: list[Entry], rounds: int) -> tuple[list[Measurement], list[A
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--peers", type=Path, default=Path.home() / ".cache" / "pets" / "peers")
+    parser.add_argument("--peers", type=Path, default=ENVIRONMENTS)
     parser.add_argument("--json", type=Path, help="also write the figures to this file")
     parser.add_argument("--markdown", type=Path, help="also write the table to this file")
     parser.add_argument("--rounds", type=int, help="by default 3, and 2 with --quick")

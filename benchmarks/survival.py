@@ -117,23 +117,28 @@ def grids(repetitions: int) -> Table:
         domain = pets.Domain(time=pets.Integer(0, HORIZON), status=["censored", "dead"])
         question = pets.EventTable("time", "status", bins=range(0, HORIZON + 1, width)).bind(domain)
         tally = question.tally(lung)
-        table.add_row(name, *(f"{rmse(question, tally, days, died, e, repetitions):.4f}" for e in (0.1, 0.3, 1.0, 3.0)))
+        cells = []
+        for epsilon in (0.1, 0.3, 1.0, 3.0):
+            errors = squared_errors(question, tally, days, died, epsilon, repetitions)
+            cells.append(f"{(errors.mean(axis=1) ** 0.5).mean():.4f} ({errors.mean() ** 0.5:.4f})")
+        table.add_row(name, *cells)
     return table
 
 
-def rmse(
+def squared_errors(
     question: pets.query.BoundQuery,
     tally: pets.Tally,
     days: NDArray[np.int64],
     died: NDArray[np.bool_],
     epsilon: float,
     repetitions: int,
-) -> float:
+) -> Floats:
     mechanism, squares = pets.dp.DiscreteLaplace(epsilon=epsilon), []
+    truth = product_limit_at(days, died, EventCounts.exact(question, tally).times)
     for _ in range(repetitions):
         curve = kaplan_meier(mechanism.release(tally, question)).curves[0]
-        squares.append((curve.value - product_limit_at(days, died, curve.times)) ** 2)
-    return float(np.mean(squares)) ** 0.5
+        squares.append((curve.value - truth) ** 2)
+    return np.array(squares)
 
 
 def small(repetitions: int) -> Table:

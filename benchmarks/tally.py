@@ -83,6 +83,13 @@ def counts(frame: pl.DataFrame) -> Iterator[Duel]:
             "three keys", "pandas", rows, lambda: query.tally(pandas),
             lambda: pandas.groupby(keys, dropna=False, sort=False, observed=True).size(),
         )  # fmt: skip
+        import dask.dataframe as dd
+
+        parts = dd.from_pandas(pandas, npartitions=8)
+        yield Duel(
+            "three keys", "Dask", rows, lambda: query.tally(parts),
+            lambda: parts.groupby(keys, dropna=False, sort=False).size().compute(),
+        )  # fmt: skip
 
 
 def others(frame: pl.DataFrame) -> Iterator[Duel]:

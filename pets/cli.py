@@ -25,6 +25,7 @@ from pets.cli_harmonise import harmonise
 from pets.cli_keys import app as keys_app
 from pets.cli_ledger import app as ledger_app
 from pets.cli_microdata import microdata
+from pets.cli_simulate import simulate
 from pets.cli_suppress import suppress
 from pets.cli_synth import synth
 from pets.cli_tune import tune, verify
@@ -58,6 +59,7 @@ app.add_typer(keys_app, name="keys")
 app.add_typer(ledger_app, name="ledger")
 app.add_typer(transcript_app, name="transcript")
 app.command("demo")(demo)
+app.command("simulate")(simulate)
 app.command("collect")(collect)
 app.command("site")(take_part)
 app.command("harmonise")(harmonise)

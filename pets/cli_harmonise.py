@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
@@ -49,6 +49,7 @@ def harmonise(
     concepts: Concepts = None,
     stages: Stages = None,
     schema: Annotated[str, typer.Option(help="OMOP: schema of the tables in a database.")] = "",
+    iccc: Annotated[str, typer.Option(help="Version of ICCC-3: IARC 2017, or WHO 2008 for older codes.")] = "",
     domain: Annotated[
         Path | None, typer.Option(help="Also write the table's public domain here; needs --years.", metavar="FILE")
     ] = None,
@@ -82,7 +83,7 @@ def harmonise(
         raise InvalidArgument(missing, "is missing", "For example: pets harmonise cases.xml -o analysis.csv")
     _check_output(output)
     span = _years(years, domain)
-    found = _harmonised(file, model, region, concepts, stages, schema)
+    found = _harmonised(file, model, region, concepts, stages, schema, iccc)
     report = output.with_name(f"{output.stem}.INTERNAL.csv")
     _write(found, output, report)
     if domain is not None and span is not None:
@@ -93,19 +94,24 @@ def harmonise(
 
 
 def _harmonised(
-    file: str, model: str, region: str, concepts: Path | None, stages: Path | None, schema: str
+    file: str, model: str, region: str, concepts: Path | None, stages: Path | None, schema: str, iccc: str
 ) -> Harmonised:
     from pets.epi import harmonise as models
+
+    version: Any = iccc or "IARC 2017"
 
     for option, value in (("--concepts", concepts), ("--stages", stages), ("--schema", schema or None)):
         if value is not None and model != "omop":
             raise InvalidArgument(option, f"means nothing to --model {model}", "Leave it out.")
     if region != "addrAtDxState" and model != "naaccr":
         raise InvalidArgument("--region", f"means nothing to --model {model}", "Name the column in the crosswalk.")
+    if iccc and model not in ("naaccr", "omop"):
+        raise InvalidArgument("--iccc", f"means nothing to --model {model}", "Set iccc in the crosswalk.")
     if model == "omop":
-        return models.harmonise_omop(_omop_source(file), concepts=concepts, stages=stages, schema=schema)
+        lists: dict[str, Any] = {"concepts": concepts, "stages": stages}
+        return models.harmonise_omop(_omop_source(file), **lists, schema=schema, iccc=version)
     if model == "naaccr":
-        return models.harmonise_naaccr(file, region=region)
+        return models.harmonise_naaccr(file, region=region, iccc=version)
     if model in _SHIPPED:
         return models.harmonise(file, models.Crosswalk.shipped(model))
     if Path(model).suffix.lower() not in (".toml", ".json"):

@@ -10,10 +10,9 @@ from pets.synthetic.pages import page
 
 def release_page(model: Any, rows: int) -> str:
     """Return the page that may go out with the rows: it says nothing that the model does not."""
-    parts = [f"<p><b>{rows:,} artificial rows.</b> {escape(model.guarantee.explain())}</p>"]
-    if hasattr(model, "error_bounds"):
-        parts.append(f"<p>{escape(model.explain())}</p>{_bounds(model)}")
-    return page("Artificial rows", "".join(parts))
+    noisy = hasattr(model, "error_bounds")
+    words = escape(model.explain() if noisy else model.guarantee.explain())
+    return page("Artificial rows", f"<p><b>{rows:,} artificial rows.</b> {words}</p>{_bounds(model) if noisy else ''}")
 
 
 def internal_page(found: Any) -> str:

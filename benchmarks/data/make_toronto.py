@@ -2,10 +2,11 @@
 
 Usage: python benchmarks/data/make_toronto.py ARCHIVE.zip [FOLDER]
 
-The input is the pediatric algorithm, version 1.3, of the GitHub project imsweb/staging-client-java (BSD-3-Clause): a zip
-of JSON schemas and tables. Written are `toronto_schemas.csv` (which tumours each schema is for) and `toronto_stages.csv`
-(every stage group that a schema can give, and the tier 1 category that the guidelines collapse it to; empty where the
-stage is not known). The tiers are those of Gupta S, Aitken JF, Bartels U, et al. (2016), Lancet Oncol 17:e163-72.
+The input is the pediatric algorithm, version 1.3, of the GitHub project imsweb/staging-client-java (BSD-3-Clause): a
+zip of JSON schemas and tables. Written are `toronto_schemas.csv` (which tumours each schema is for) and
+`toronto_stages.csv` (every stage group that a schema can give, and the tier 1 category that the guidelines collapse it
+to; empty where the stage is not known). The tiers are those of Gupta S, Aitken JF, Bartels U, et al. (2016), Lancet
+Oncol 17:e163-72.
 """
 
 from __future__ import annotations

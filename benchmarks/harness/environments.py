@@ -53,8 +53,9 @@ def requirements(name: str) -> Path:
 def make(name: str, folder: Path = FOLDER) -> bool:
     """Make a peer's environment unless it is there; return whether it is complete.
 
-    A stamp with the requirements is written last, so that an interrupted or outdated one is made anew. The reason of a
-    failure stays in a file beside it.
+    The variable PYTHON names another interpreter than ours: SPU has no wheel for Python 3.12 and newer. A stamp with
+    the requirements is written last, so that an interrupted or outdated one is made anew. The reason of a failure
+    stays in a file beside it.
     """
     home, wanted = folder / name, requirements(name).read_text(encoding="utf-8")
     stamp, log = home / ".complete", folder / f"{name}.log"
@@ -64,7 +65,7 @@ def make(name: str, folder: Path = FOLDER) -> bool:
     print(f"== making {home}", file=sys.stderr)
     python = home / "bin" / "python"
     steps = (
-        [sys.executable, "-m", "venv", "--clear", str(home)],
+        [os.environ.get("PYTHON", sys.executable), "-m", "venv", "--clear", str(home)],
         [str(python), "-m", "pip", "install", "--disable-pip-version-check", "--quiet", "-r", str(requirements(name))],
         [str(python), "-c", f"import {PEERS[name].module}"],
     )
@@ -80,8 +81,9 @@ def make(name: str, folder: Path = FOLDER) -> bool:
 
 def interpreter(name: str, folder: Path | None) -> Path | None:
     """Return the interpreter that has a peer: its own, or ours where the peer is installed beside us."""
-    own = (folder or FOLDER) / name / "bin" / "python"
-    if own.exists():
+    home = folder or FOLDER
+    own = home / name / "bin" / "python"
+    if own.exists() and not (home / f"{name}.log").exists():
         return own
     return Path(sys.executable) if importlib.util.find_spec(PEERS[name].module) is not None else None
 

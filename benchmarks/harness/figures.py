@@ -1,8 +1,9 @@
-"""Figures and tables of the notebooks: the same colours and order everywhere, inline, and as SVG and CSV beside them."""
+"""Figures and tables of the notebooks: the same colours and order everywhere, inline, and as SVG and CSV."""
 
 from __future__ import annotations
 
 import io
+import math
 import os
 import re
 from collections.abc import Sequence
@@ -116,15 +117,20 @@ def _axes(log: str, xlabel: str, ylabel: str, height: float = _WIDE[1]) -> Axes:
         "svg.hashsalt": "pets", "axes.axisbelow": True,
     })  # fmt: skip
     _, axes = plt.subplots(figsize=(_WIDE[0], height), layout="constrained")
-    if "x" in log:
-        axes.set_xscale("log")
-        axes.xaxis.set_major_formatter("{x:g}")
-    if "y" in log:
-        axes.set_yscale("log")
-        axes.yaxis.set_major_formatter("{x:g}")
+    for letter, axis in (("x", axes.xaxis), ("y", axes.yaxis)):
+        if letter in log:
+            (axes.set_xscale if letter == "x" else axes.set_yscale)("log")
+            axis.set_major_formatter("{x:g}")
+            axis.set_minor_formatter(_some_minor)
     axes.set_xlabel(xlabel)
     axes.set_ylabel(ylabel)
     return axes
+
+
+def _some_minor(value: float, _: object = None) -> str:
+    """Label 2 and 5 between the powers of ten."""
+    leading = f"{value:e}"[0]
+    return f"{value:g}" if leading in "25" and abs(value / float(f"{value:.0e}") - 1) < 1e-6 else ""
 
 
 def _finish(axes: Axes, data: pd.DataFrame, name: str, caption: str, legend: bool = True) -> Shown:
@@ -154,7 +160,9 @@ def _opening(caption: str) -> str:
 
 
 def _links(name: str) -> str:
-    return f' <span class="files"><a href="../figures/{name}.svg">SVG</a> <a href="../figures/{name}.csv">CSV</a></span>'
+    return (
+        f' <span class="files"><a href="../figures/{name}.svg">SVG</a> <a href="../figures/{name}.csv">CSV</a></span>'
+    )
 
 
 def table(data: pd.DataFrame, name: str, caption: str) -> Shown:
@@ -179,11 +187,16 @@ def _cell(value: object) -> str:
 
 def number(value: float) -> str:
     """Return a number with three digits, or a dash."""
-    if value != value:  # noqa: PLR0124 - not a number
+    if math.isnan(value):
         return "–"
     if value == 0 or 0.001 <= abs(value) < 100_000:
         return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
     return f"{value:.2e}"
+
+
+def at_epsilon(epsilon: float) -> str:
+    """Return the end of a label: nothing where there is no epsilon."""
+    return "" if math.isnan(epsilon) else f", epsilon {epsilon:g}"
 
 
 def answer(*sentences: str) -> Shown:

@@ -65,9 +65,9 @@ def page(name: str, notebook: Any) -> str:
     """Return an HTML page with everything inside."""
     from nbconvert import HTMLExporter
 
-    body, _ = HTMLExporter(template_name="basic", exclude_input_prompt=True, exclude_output_prompt=True).from_notebook_node(
-        notebook
-    )
+    body, _ = HTMLExporter(
+        template_name="basic", exclude_input_prompt=True, exclude_output_prompt=True
+    ).from_notebook_node(notebook)
     body = re.sub(r"<script\b.*?</script>", "", body, flags=re.DOTALL)
     title = re.search(r"^# (.+)$", notebook.cells[0].source, flags=re.MULTILINE)
     links = " ".join(f'<a href="{other}.html"{_here(other == name)}>{other.replace("_", " ")}</a>' for other in ORDER)

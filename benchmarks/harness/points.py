@@ -1,7 +1,8 @@
 """One measured or computed number, and how sure it is.
 
 A point comes from an exact formula (or a deterministic computation), from at least 200 replicates with a 95 % interval,
-or, for times only, from so many timings with their range.
+or, for times only, from so many timings with their range. A peer that takes minutes a run has ``few`` runs, with their
+range, and says how many.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ class Point:
     """A tidy row.
 
     `cell` is the true count of the cell it is about; `n` how many persons, cells or sites, as the setting says; `basis`
-    is ``exact``, ``replicates`` or ``timing``.
+    is ``exact``, ``replicates``, ``timing`` or ``few``.
     """
 
     technique: str
@@ -91,3 +92,8 @@ def timing(technique: str, quantity: str, samples: Sequence[float], **at: Any) -
     return Point(
         technique, quantity, float(np.median(samples)), min(samples), max(samples), "timing", len(samples), **at
     )
+
+
+def few(technique: str, quantity: str, samples: Sequence[float], **at: Any) -> Point:
+    """Return the mean of the few runs that a slow peer allows, with their range."""
+    return Point(technique, quantity, float(np.mean(samples)), min(samples), max(samples), "few", len(samples), **at)

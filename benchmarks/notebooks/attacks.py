@@ -1,21 +1,10 @@
-# ---
-# jupyter:
-#   jupytext:
-#     text_representation:
-#       extension: .py
-#       format_name: percent
-#   kernelspec:
-#     display_name: Python 3
-#     name: python3
-# ---
-
 # %% [markdown]
 # # What does an attacker really achieve?
 #
-# One game for every technique: the attacker knows all other patients and guesses whether one more is in the table, or what
-# a patient's response was. Tossing a coin is right half the time. The guarantee of differential privacy bounds every
-# attacker; rules such as suppression promise no bound. For secure sums the attacker is the server, who tries to read one
-# site's cells from its messages.
+# One game for every technique: the attacker knows all other patients and guesses whether one more is in the table, or
+# what a patient's response was. Tossing a coin is right half the time. The guarantee of differential privacy bounds
+# every attacker; rules such as suppression promise no bound. For secure sums the attacker is the server, who tries to
+# read one site's cells from its messages.
 
 # %%
 from benchmarks.harness import figures
@@ -31,9 +20,18 @@ figures.stamp(read_stamp("attacks"))
 # %%
 curve = points[points.technique.isin(["DiscreteLaplace", "DiscreteGaussian", "RandomizedResponse", "LaplacePlanner"])]
 curve = curve[curve.quantity.isin([success, bound])].assign(
-    what=lambda d: d.quantity.map({success: "measured", bound: "bound"}))
-figures.lines(curve, "attacks_noise", x="epsilon", style="what", log="x", xlabel="epsilon", ylabel="right guesses",
-              caption="Share of right guesses, with 95 % intervals, and the proven bound.")
+    what=lambda d: d.quantity.map({success: "measured", bound: "bound"})
+)
+figures.lines(
+    curve,
+    "attacks_noise",
+    x="epsilon",
+    style="what",
+    log="x",
+    xlabel="epsilon",
+    ylabel="right guesses",
+    caption="Share of right guesses, with 95 % intervals, and the proven bound.",
+)
 
 # %% [markdown]
 # ## All techniques
@@ -43,8 +41,15 @@ now = points[(points.quantity == success) & (points.epsilon.isna() | (points.eps
 most = points[points.quantity == bound].groupby(["technique", "epsilon"], dropna=False).value.max().rename("bound")
 now = now.merge(most.reset_index(), on=["technique", "epsilon"], how="left").sort_values("value").fillna({"bound": 0.5})
 now = now.assign(label=now.technique + now.setting.map(lambda s: f", {s}" if s else ""))
-figures.bars(now, "attacks_all", label="label", bounds="bound", xlabel="share of right guesses", marks=[(0.5, "chance")],
-             caption="Measured success with its interval; the upright mark is the proven bound (1: nothing is proven). Epsilon 1.")
+figures.bars(
+    now,
+    "attacks_all",
+    label="label",
+    bounds="bound",
+    xlabel="share of right guesses",
+    marks=[(0.5, "chance")],
+    caption="Measured success with its interval; upright mark: proven bound (1: none). Epsilon 1.",
+)
 
 # %% [markdown]
 # ## Asking again
@@ -53,23 +58,31 @@ figures.bars(now, "attacks_all", label="label", bounds="bound", xlabel="share of
 
 # %%
 again = points[points.quantity == "averaging finds the count"]
-figures.lines(again, "attacks_averaging", x="n", log="x", xlabel="different questions", ylabel="analysts who know the count",
-              caption="Cell keys of variance 2: share of analysts who know a count of 20.")
+figures.lines(
+    again,
+    "attacks_averaging",
+    x="n",
+    log="x",
+    xlabel="different questions",
+    ylabel="analysts who know the count",
+    caption="Cell keys of variance 2: share of analysts who know a count of 20.",
+)
 
 # %% [markdown]
 # ## The answer
 
 # %%
-proven = now[now.technique.isin(["DiscreteLaplace", "DiscreteGaussian", "RandomizedResponse", "LaplacePlanner", "MST", "AIM"])]
-assert (proven.low <= proven.bound + 1e-9).all()
+noisy = ["DiscreteLaplace", "DiscreteGaussian", "RandomizedResponse", "LaplacePlanner", "MST", "AIM"]
+proven = now[now.technique.isin(noisy)]
 server = now[now.setting.str.startswith("the server")].set_index("technique").value
-assert server["no protection"] > 0.99 and server.drop("no protection").between(0.45, 0.55).all()
 value = now.set_index("label").value
+told, rare = (value[f"suppression under 5, {who}"] for who in ("all patients", "patients in small cells"))
+assert (proven.low <= proven.bound + 1e-9).all()
+assert server["no protection"] > 0.99
+assert server.drop("no protection").between(0.45, 0.55).all()
 figures.answer(
-    f"At epsilon 1 the best guesser is right in {value['DiscreteLaplace']:.1%} of cases, as proven; with Gaussian noise of the "
-    f"same epsilon in {value['DiscreteGaussian']:.1%}.",
-    f"Today's rule alone tells it of {value['suppression under 5, all patients']:.0%} of all patients; those in small cells are "
-    f"guessed right in {value['suppression under 5, patients in small cells']:.0%}.",
-    "The server reads nothing in the messages of a secure sum; without protection it reads every cell.",
+    f"At epsilon 1 a guess is right in {value['DiscreteLaplace']:.1%} of cases, as proven; with Gaussian noise in "
+    f"{value['DiscreteGaussian']:.1%}. Today's rule: {told:.0%} for all patients, {rare:.0%} for those in small cells.",
+    "The server reads nothing in the messages of a secure sum; without protection it reads every cell. "
     f"After {again.n.max()} questions {again.value.max():.0%} of analysts know a count behind cell keys.",
 )

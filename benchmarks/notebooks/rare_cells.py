@@ -1,22 +1,13 @@
-# ---
-# jupyter:
-#   jupytext:
-#     text_representation:
-#       extension: .py
-#       format_name: percent
-#   kernelspec:
-#     display_name: Python 3
-#     name: python3
-# ---
-
 # %% [markdown]
 # # From which epsilon does a rare cell stay usable?
 #
 # Registries call a rate usable from 16 cases on: then its relative standard error is 25 % at most. Noise adds to that
-# error. This notebook computes the smallest usable count at each epsilon, and how often a few true cases are published
-# as none. The formulas are exact; beside them stand simulated publications. One patient is in one cell.
+# error. This notebook computes the smallest usable count at each epsilon, and how often a few true cases are
+# published as none. The formulas are exact; beside them stand simulated publications. One patient is in one cell.
 
 # %%
+import pandas as pd
+
 from benchmarks.harness import figures
 from benchmarks.harness.results import read, read_stamp
 
@@ -25,14 +16,19 @@ figures.stamp(read_stamp("rare_cells"))
 
 # %% [markdown]
 # ## The smallest usable count
-# The staircase falls to 16, the count that sampling error alone demands, as epsilon grows. Gaussian noise, whose promise
-# is weaker (delta is one in a million), needs more here: it pays only when one patient is in many cells.
+# The staircase falls to 16, the count that sampling error alone demands, as epsilon grows. Gaussian noise, whose
+# promise is weaker (delta is one in a million), needs more here: it pays only when one patient is in many cells.
 
 # %%
 usable = points[points.quantity == "smallest usable count"]
 figures.lines(
-    usable[usable.technique != "suppression under 5"], "rare_cells_usable", x="epsilon", step=True,
-    xlabel="epsilon", ylabel="cases", caption="Smallest count with a relative standard error of 25 % at most.",
+    usable[usable.technique != "suppression under 5"],
+    "rare_cells_usable",
+    x="epsilon",
+    step=True,
+    xlabel="epsilon",
+    ylabel="cases",
+    caption="Smallest count with a relative standard error of 25 % at most.",
 )
 
 # %%
@@ -41,8 +37,8 @@ figures.table(wide, "rare_cells_rule", "The rule of 16 cases, noise included.")
 
 # %% [markdown]
 # ## True cases published as none
-# A count of n is read as zero when the noise is -n or less. Today's rule does that to every count from 1 to 4. Sampling
-# error does it too: with n cases expected, a year passes without any with probability exp(-n).
+# A count of n is read as zero when the noise is -n or less. Today's rule does that to every count from 1 to 4.
+# Sampling error does it too: with n cases expected, a year passes without any with probability exp(-n).
 
 # %%
 zero = points[(points.quantity == "false zero") & (points.cell <= 12)]
@@ -50,11 +46,15 @@ chosen = zero[zero.epsilon.isin([0.5, 1.0]) & (zero.technique == "DiscreteLaplac
     setting=lambda d: "epsilon " + d.epsilon.map("{:g}".format)
 )
 base = zero[zero.technique.isin(["suppression under 5", "sampling error alone"])].assign(setting="")
-import pandas as pd
-
 figures.lines(
-    pd.concat([chosen, base]), "rare_cells_false_zero", x="cell", style="setting", log="",
-    xlabel="true cases", ylabel="probability", caption="Probability that true cases are published as none.",
+    pd.concat([chosen, base]),
+    "rare_cells_false_zero",
+    x="cell",
+    style="setting",
+    log="",
+    xlabel="true cases",
+    ylabel="probability",
+    caption="Probability that true cases are published as none.",
 )
 
 # %% [markdown]
@@ -69,7 +69,8 @@ formula = zero[zero.technique == "DiscreteLaplace"].set_index(keys).value.loc[dr
 inside = (drawn.low <= formula) & (formula <= drawn.high)
 figures.table(
     drawn.assign(formula=formula)[["value", "low", "high", "formula", "replicates"]].reset_index().iloc[:24],
-    "rare_cells_draws", "Share of publications with a false zero, its interval, and the formula (first rows).",
+    "rare_cells_draws",
+    "Share of publications with a false zero, its interval, and the formula (first rows).",
 )
 
 # %% [markdown]

@@ -1,20 +1,9 @@
-# ---
-# jupyter:
-#   jupytext:
-#     text_representation:
-#       extension: .py
-#       format_name: percent
-#   kernelspec:
-#     display_name: Python 3
-#     name: python3
-# ---
-
 # %% [markdown]
 # # What do encryption and secure sums cost, and do they change the numbers?
 #
-# Sites send messages from which nobody can read their tables, and the collector learns the total. All parties run in one
-# process here, through the real messages. Times are CPU milliseconds: the median of the rounds, with their range. Whom one
-# has to trust instead differs between the protocols, and is the subject of the page on secure sums.
+# Sites send messages from which nobody can read their tables, and the collector learns the total. All parties run in
+# one process here, through the real messages. Times are CPU milliseconds: the median of the rounds, with their range.
+# Whom one has to trust instead differs between the protocols, and is the subject of the page on secure sums.
 
 # %%
 from benchmarks.harness import figures
@@ -31,7 +20,9 @@ worst = points[points.quantity == "largest deviation from the plain sum"].groupb
 rounds = points[points.quantity == "rounds"].groupby("technique", sort=False).value.max()
 opened = points[points.quantity == "share of cells opened"].groupby("technique", sort=False).value.min()
 facts = worst.rename("largest deviation").to_frame().assign(rounds=rounds, opened=opened).reset_index()
-figures.table(facts, "secure_sum_exact", "Largest deviation of any opened cell from the plain sum, over all rounds and sizes.")
+figures.table(
+    facts, "secure_sum_exact", "Largest deviation of any opened cell from the plain sum, over all rounds and sizes."
+)
 
 # %% [markdown]
 # ## What a site computes
@@ -40,24 +31,31 @@ figures.table(facts, "secure_sum_exact", "Largest deviation of any opened cell f
 largest = points[points.setting == points.iloc[points.n.argmax()].setting]
 small = points[points.setting == "3 sites x 100 cells"]
 site = largest[largest.quantity == "site ms"].sort_values("value")
-figures.bars(site, "secure_sum_site", log=True, xlabel="CPU ms",
-             caption=f"One site, {site.setting.iloc[0]}; keys not included.")
+figures.bars(
+    site, "secure_sum_site", log=True, xlabel="CPU ms", caption=f"One site, {site.setting.iloc[0]}; keys not included."
+)
 
 # %% [markdown]
 # ## All parties together, small and large tables
 
 # %%
 total = points[points.quantity == "all parties ms"]
-figures.table(total.pivot(index="technique", columns="setting", values="value").reindex(figures.ordered(total)).reset_index(),
-              "secure_sum_total", "CPU ms of all parties together.")
+figures.table(
+    total.pivot(index="technique", columns="setting", values="value").reindex(figures.ordered(total)).reset_index(),
+    "secure_sum_total",
+    "CPU ms of all parties together.",
+)
 
 # %% [markdown]
 # ## What is sent
 
 # %%
 sent = points[points.quantity == "bytes a site sends, per cell"]
-figures.table(sent.pivot(index="technique", columns="setting", values="value").reindex(figures.ordered(sent)).reset_index(),
-              "secure_sum_bytes", "Bytes that one site sends for each cell, headers included.")
+figures.table(
+    sent.pivot(index="technique", columns="setting", values="value").reindex(figures.ordered(sent)).reset_index(),
+    "secure_sum_bytes",
+    "Bytes that one site sends for each cell, headers included.",
+)
 
 # %% [markdown]
 # ## Keys, once a study
@@ -77,7 +75,7 @@ assert set(inexact) <= {"CKKS"}
 assert cost["no protection"] < cost.drop("no protection").min()
 assert (facts[facts.technique != "VerifyBeforeOpen"].opened == 1).all()
 figures.answer(
-    "No protocol changes a number" + (f", but for {', '.join(inexact)}, which is approximate." if inexact else " that it opens."),
-    f"With {site.setting.iloc[0]}, a site spends {cost['MaskedSum']:.2g} ms and {per_cell['MaskedSum']:.2g} bytes a cell on a "
-    f"masked sum, {cost['BFV']:.2g} ms and {per_cell['BFV']:.2g} bytes on BFV.",
+    f"No protocol changes a number that it opens{', but for CKKS, which is approximate' if inexact else ''}.",
+    f"With {site.setting.iloc[0]}, a site spends {cost['MaskedSum']:.2g} ms and {per_cell['MaskedSum']:.2g} bytes a "
+    f"cell on a masked sum, {cost['BFV']:.2g} ms and {per_cell['BFV']:.2g} bytes on BFV.",
 )

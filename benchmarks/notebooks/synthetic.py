@@ -1,20 +1,10 @@
-# ---
-# jupyter:
-#   jupytext:
-#     text_representation:
-#       extension: .py
-#       format_name: percent
-#   kernelspec:
-#     display_name: Python 3
-#     name: python3
-# ---
-
 # %% [markdown]
 # # Do rare combinations, rates and survival survive synthesis?
 #
 # Artificial rows, made from noisy margins (Independent, MST, AIM) or learnt from the rows themselves without any
-# guarantee (CART), are compared with the real rows. Each point is a mean over at least 200 fits, with its 95 % interval.
-# Baselines: a new sample of the same size, which is what another year would be, and the table with small cells hidden.
+# guarantee (CART), are compared with the real rows. Each point is a mean over at least 200 fits, with its 95 %
+# interval. Baselines: a new sample of the same size, which is what another year would be, and the table with small
+# cells hidden.
 
 # %%
 from benchmarks.harness import figures
@@ -28,8 +18,15 @@ figures.stamp(read_stamp("synthetic"))
 
 # %%
 found = points[(points.quantity == "combinations found again") & (points.epsilon.isna() | (points.epsilon == 1.0))]
-figures.lines(found, "synthetic_recall", x="cell", log="x", xlabel="true cases of the combination (at least)",
-              ylabel="share found again", caption="Combinations of site, sex and age that occur among the artificial rows; epsilon 1.")
+figures.lines(
+    found,
+    "synthetic_recall",
+    x="cell",
+    log="x",
+    xlabel="true cases of the combination (at least)",
+    ylabel="share found again",
+    caption="Combinations of site, sex and age that occur among the artificial rows; epsilon 1.",
+)
 
 # %% [markdown]
 # ## Are the counts right?
@@ -42,9 +39,14 @@ figures.table(table.reset_index(), "synthetic_error", "Root mean square error of
 
 # %%
 alike = points[points.quantity == "as good as a sample"].sort_values("value", ascending=False)
-alike = alike.assign(label=alike.technique + alike.epsilon.map(lambda e: "" if e != e else f", epsilon {e:g}"))
-figures.bars(alike, "synthetic_sample", label="label", xlabel="share of the rows",
-             caption="A random sample of this share of the real rows would be as far off in the full table.")
+alike = alike.assign(label=alike.technique + alike.epsilon.map(figures.at_epsilon))
+figures.bars(
+    alike,
+    "synthetic_sample",
+    label="label",
+    xlabel="share of the rows",
+    caption="A random sample of this share of the real rows would be as far off in the full table.",
+)
 
 # %% [markdown]
 # ## Does survival survive?
@@ -52,15 +54,26 @@ figures.bars(alike, "synthetic_sample", label="label", xlabel="share of the rows
 
 # %%
 curve = points[points.quantity == "largest error of the Kaplan-Meier curve"]
-curve = curve.assign(label=curve.technique + curve.epsilon.map(lambda e: "" if e != e else f", epsilon {e:g}"))
-figures.bars(curve.sort_values("value"), "synthetic_km", label="label", xlabel="largest difference over ten years",
-             caption="Largest error of relapse-free survival.")
+curve = curve.assign(label=curve.technique + curve.epsilon.map(figures.at_epsilon))
+figures.bars(
+    curve.sort_values("value"),
+    "synthetic_km",
+    label="label",
+    xlabel="largest difference over ten years",
+    caption="Largest error of relapse-free survival.",
+)
 
 # %%
 bias = points[points.quantity == "bias of the log hazard ratio"]
-bias = bias.assign(label=bias.technique + bias.epsilon.map(lambda e: "" if e != e else f", epsilon {e:g}"))
-figures.bars(bias, "synthetic_hazard", label="label", xlabel="mean error of the log hazard ratio", marks=[(0, "no bias")],
-             caption="Bias of the log hazard ratio of unfavourable histology, with its 95 % interval.")
+bias = bias.assign(label=bias.technique + bias.epsilon.map(figures.at_epsilon))
+figures.bars(
+    bias,
+    "synthetic_hazard",
+    label="label",
+    xlabel="mean error of the log hazard ratio",
+    marks=[(0, "no bias")],
+    caption="Bias of the log hazard ratio of unfavourable histology, with its 95 % interval.",
+)
 
 # %% [markdown]
 # ## The answer
@@ -69,7 +82,8 @@ figures.bars(bias, "synthetic_hazard", label="label", xlabel="mean error of the 
 one = found[found.cell == 1].set_index("technique").value
 small = error[error.cell == 1].set_index("technique").value
 share = alike[alike.epsilon == 1.0].set_index("technique").value
-assert one["MST"] < 1 and one["suppression under 5"] == 0 and small["MST"] > small["sampling error alone"]
+assert one["suppression under 5"] == 0 < one["MST"] < 1
+assert small["MST"] > small["sampling error alone"]
 figures.answer(
     f"At epsilon 1 MST finds {one['MST']:.0%} of the combinations that one child has, but its count is off by "
     f"{small['MST']:.1f} cases: rare cells survive as labels, not as numbers. Publish them as noisy counts instead.",

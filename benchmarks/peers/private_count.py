@@ -71,7 +71,11 @@ def opendp(codes: np.ndarray) -> float:
     return time.process_time() - start
 
 
-WORK = {"pipelinedp": (pipelinedp, "pipeline-dp"), "diffprivlib": (diffprivlib, "diffprivlib"), "opendp": (opendp, "opendp")}
+WORK = {
+    "pipelinedp": (pipelinedp, "pipeline-dp"),
+    "diffprivlib": (diffprivlib, "diffprivlib"),
+    "opendp": (opendp, "opendp"),
+}
 
 if __name__ == "__main__":
     work, package = WORK[sys.argv[1]]

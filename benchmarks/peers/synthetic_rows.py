@@ -1,7 +1,8 @@
 """Synthetic rows by another library: ``python synthetic_rows.py METHOD ROWS.csv EPSILON FITS``.
 
-METHOD is dpmm-mst, dpmm-aim, mbi or sdv; with an interpreter that has it. The rows are codes, whole numbers from 0. Prints
-one JSON line: the version, the CPU seconds of each fit and sample, and the flat counts of each sample over all cells.
+METHOD is dpmm-mst, dpmm-aim, mbi or sdv; with an interpreter that has it. Rows are codes, from 0; a last argument says
+how many each column has. Prints one JSON line: the version, the CPU seconds of each fit and sample, and the counts of
+each sample over all cells.
 
 The package mbi holds an estimator and no mechanism; it is given all one-way margins and the two-way margins, with
 Gaussian noise of equal shares, and fits and samples: the part of MST and AIM that takes the time.
@@ -16,7 +17,6 @@ import time
 import warnings
 from importlib.metadata import version
 from itertools import combinations
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -25,7 +25,9 @@ DELTA = 1e-6
 
 
 def counts(rows: pd.DataFrame, sizes: list[int]) -> list[int]:
-    codes = [np.clip(rows[name].to_numpy().astype(int), 0, size - 1) for name, size in zip(rows.columns, sizes, strict=True)]
+    codes = [
+        np.clip(rows[name].to_numpy().astype(int), 0, size - 1) for name, size in zip(rows.columns, sizes, strict=True)
+    ]
     return np.bincount(np.ravel_multi_index(codes, sizes), minlength=int(np.prod(sizes))).tolist()
 
 
@@ -54,30 +56,26 @@ def mbi(rows: pd.DataFrame, sizes: list[int], epsilon: float, seed: int, _: str)
     for clique in cliques:
         exact = np.asarray(data.project(clique).datavector())
         measured.append(LinearMeasurement(exact + generator.normal(0, sigma, exact.size), clique, sigma))
-    model = estimation.MirrorDescent(domain).estimate(measured) if hasattr(estimation, "MirrorDescent") else (
-        estimation.mirror_descent(domain, measured))  # fmt: skip
-    made = model.synthetic_data(rows=len(rows)) if hasattr(model, "synthetic_data") else _sampled(model, len(rows))
-    return pd.DataFrame({name: np.asarray(made.to_dict()[name]) for name in rows.columns})
+    model = estimation.MirrorDescent().estimate(domain, measured)
+    made = model.synthetic_data(rows=len(rows)).to_dict()
+    return pd.DataFrame({name: np.asarray(made[name]) for name in rows.columns})
 
 
-def _sampled(model: Any, number: int) -> Any:
-    from mbi.extensions import synthetic_data
-
-    return synthetic_data.from_marginals(model, number)
-
-
-def sdv(rows: pd.DataFrame, _: list[int], epsilon: float, seed: int, kind: str) -> pd.DataFrame:
+def sdv(rows: pd.DataFrame, sizes: list[int], epsilon: float, seed: int, kind: str) -> pd.DataFrame:
     del epsilon, seed, kind
     from sdv.metadata import Metadata
     from sdv.single_table import GaussianCopulaSynthesizer
 
-    text = rows.astype(str)
-    metadata = Metadata.detect_from_dataframe(text, infer_sdtypes=False, infer_keys=None)
-    for name in text.columns:
-        metadata.update_column(column_name=name, sdtype="categorical")
+    text, metadata = "v" + rows.astype(str), Metadata()
+    metadata.add_table("rows")
+    for name, size in zip(rows.columns, sizes, strict=True):
+        values = [f"v{code}" for code in range(size)]
+        metadata.add_column(name, table_name="rows", sdtype="categorical", range_values=values, range_is_nullable=False)
     made = GaussianCopulaSynthesizer(metadata)
-    made.fit(text)
-    return made.sample(len(rows)).astype(int)
+    made.fit({"rows": text})
+    drawn = made.sample(len(rows))
+    drawn = drawn["rows"] if isinstance(drawn, dict) else drawn
+    return drawn.map(lambda value: int(value[1:]))
 
 
 METHODS = {"dpmm-mst": (dpmm, "mst"), "dpmm-aim": (dpmm, "aim"), "mbi": (mbi, ""), "sdv": (sdv, "")}

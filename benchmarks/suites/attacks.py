@@ -40,7 +40,11 @@ COUNT = 12
 def run(amount: Amount) -> Found:
     """Return the points."""
     found, study = Found(), ireland()
-    found.add(points.exact(SAMPLING, SUCCESS, 0.5, setting="chance"), points.exact(NONE, SUCCESS, 1.0), points.exact(NONE, BOUND, 1.0))
+    found.add(
+        points.exact(SAMPLING, SUCCESS, 0.5, setting="chance"),
+        points.exact(NONE, SUCCESS, 1.0),
+        points.exact(NONE, BOUND, 1.0),
+    )
     for epsilon in (0.1, 0.5, 1.0, 2.0, 5.0) if amount.full else (0.5, 1.0, 2.0):
         found.update(_noisy_counts(epsilon, amount))
         found.update(_other_dp(epsilon, amount))
@@ -89,10 +93,13 @@ def _other_dp(epsilon: float, amount: Amount) -> Points:
     unit, thresholded = pets.PrivacyUnit(), pets.dp.ThresholdedCounts(e, DELTA)
     law, least = thresholded.law(unit, 1), thresholded.threshold(unit, 1)
     shown = 1 - law.cdf(least - 2)
-    yield points.exact("ThresholdedCounts", SUCCESS, (1 + shown) / 2, epsilon=epsilon, setting="the only patient of a key")
+    yield points.exact(
+        "ThresholdedCounts", SUCCESS, (1 + shown) / 2, epsilon=epsilon, setting="the only patient of a key"
+    )
     yield points.exact("ThresholdedCounts", BOUND, bound(epsilon, float(DELTA)), epsilon=epsilon)
     pair = pets.Count(by=["g"]).bind(pets.Domain(g=["a", "b"]))
     for selector in (pets.dp.ExponentialMechanism(e), pets.dp.PermuteAndFlip(e), pets.dp.ReportNoisyMax(e)):
+
         def chosen(extra: int, s: Any = selector) -> bool:
             return s.choose(np.array([COUNT + extra, COUNT]), pair, source)[0][0] == 0
 
@@ -167,9 +174,12 @@ def _rules(study: Study, amount: Amount) -> Points:
     yield points.exact("Recoding", BOUND, 1.0)
     controlled = pets.disclosure.ControlledRounding(5, objective="nearest")
     told = [
-        _printed(controlled, small, small.counts) != _printed(controlled, small, _without(small.counts, c)) for c in cells
+        _printed(controlled, small, small.counts) != _printed(controlled, small, _without(small.counts, c))
+        for c in cells
     ]
-    yield points.exact("ControlledRounding", SUCCESS, float(np.sum(weights * np.where(told, 1.0, 0.5))), setting="all patients")
+    yield points.exact(
+        "ControlledRounding", SUCCESS, float(np.sum(weights * np.where(told, 1.0, 0.5))), setting="all patients"
+    )
     yield points.exact("ControlledRounding", BOUND, 1.0)
 
 

@@ -1,8 +1,8 @@
 """Are our stated intervals and epsilons true?
 
 How often the stated 95 % interval contains the true count, over many publications; what an audit of the output finds of
-the claimed epsilon (a lower bound that holds with 99.9 % confidence must not exceed the claim); and whether it notices a
-mechanism that was made to draw a tenth too little noise.
+the claimed epsilon (a lower bound that holds with 99.9 % confidence must not exceed the claim); and whether it notices
+a mechanism that was made to draw a tenth too little noise.
 """
 
 from __future__ import annotations
@@ -95,7 +95,11 @@ def _audited(epsilon: float, amount: Amount) -> Points:
     draws = amount.of(2_000_000, 100_000_000)
     for name, mechanism, setting in (
         ("DiscreteLaplace", pets.dp.DiscreteLaplace(epsilon=str(epsilon)), "honest"),
-        ("DiscreteLaplace", pets.dp.DiscreteLaplace(epsilon=Fraction(str(epsilon)) * Fraction(10, 9)), "planted: a tenth too little noise"),
+        (
+            "DiscreteLaplace",
+            pets.dp.DiscreteLaplace(epsilon=Fraction(str(epsilon)) * Fraction(10, 9)),
+            "planted: a tenth too little noise",
+        ),
         ("DiscreteGaussian", gaussian(epsilon), "honest"),
     ):
         claim = None if setting == "honest" else pets.PureDP(str(epsilon))

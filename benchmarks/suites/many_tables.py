@@ -22,10 +22,10 @@ TOUCHED = (1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 12, 16, 20, 30, 50, 100)
 YEARS = (1, 2, 3, 5, 10, 20)
 
 
-def run(amount: Amount) -> Found:
+def run(_: Amount) -> Found:
     """Return the points."""
     found = Found()
-    for epsilon in EPSILONS if amount.full else (0.5, 1.0, 2.0):
+    for epsilon in EPSILONS:
         found.update(_touched(epsilon))
         found.update(_margins(epsilon))
         found.update(_years(epsilon))

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 import pets
 from pets.datasets import AGE_GROUPS, EUROPE_21, ci5_children, one_row_per_case
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 SEXES = ("female", "male")
 EPSILONS = (0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 10.0)
@@ -67,7 +70,7 @@ def liver() -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     table = ci5_children()
     children = table[table["registry"].isin(EUROPE_21) & table["age_group"].isin(AGE_GROUPS[:3])]
     chosen = children[children["site"] == "Liver"]
-    order = [(sex, age) for sex in SEXES for age in AGE_GROUPS[:3]]
+    order = [(sex, age) for sex in SEXES for age in sorted(AGE_GROUPS[:3])]
     wide = chosen.pivot_table(index="registry", columns=["sex", "age_group"], values="cases", aggfunc="sum")[order]
     years = chosen.groupby(["sex", "age_group"])["person_years"].sum().loc[order]
     return wide.to_numpy(dtype=np.int64), years.to_numpy(dtype=np.float64)

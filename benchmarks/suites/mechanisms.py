@@ -2,8 +2,8 @@
 
 One real table, 12 cancers by sex and age of 934 children in Ireland, published by every mechanism. The error of a cell
 of 1, about 5 and about 20 cases, by formula where there is one and else over the cells of that size; how much is
-published at all; and for mechanisms that choose, what the choice loses. A reader takes the middle of the interval that a
-hidden cell leaves.
+published at all; and for mechanisms that choose, what the choice loses. A reader takes the middle of the interval that
+a hidden cell leaves.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def run(amount: Amount) -> Found:
         found.update(_thresholded(study, epsilon))
         found.update(_choices(study, epsilon, amount))
     found.update(_suppressed(study))
-    found.update(_rounded(study, amount))
+    found.update(_rounded(study))
     found.update(_cell_keys(study))
     found.update(_recoded(study))
     for size in CELLS:
@@ -148,7 +148,7 @@ def _on_table(name: str, study: Study, read: Array) -> Points:
         yield points.exact(name, "false zero", np.mean(read[cells] <= 0), cell=size, n=n)
 
 
-def _rounded(study: Study, amount: Amount) -> Points:
+def _rounded(study: Study) -> Points:
     random = pets.disclosure.RandomRounding(5).error(study.query)
     for size in CELLS:
         counts = [int(c) for c in study.counts[study.bucket(size)]]

@@ -91,7 +91,5 @@ def _drawn(amount: Amount) -> list[points.Point]:
         noise = draw(Law.laplace(1 / Fraction(str(epsilon))), draws, source)
         for count in (1, 2, 3, 5, 8, 12):
             zeros = int(np.count_nonzero(count + noise <= 0))
-            made.append(
-                points.share("DiscreteLaplace", "false zero, drawn", zeros, draws, epsilon=epsilon, cell=count)
-            )
+            made.append(points.share("DiscreteLaplace", "false zero, drawn", zeros, draws, epsilon=epsilon, cell=count))
     return made

@@ -69,5 +69,7 @@ def _points(
         points.timing(name, "keys ms a site, once", [1e3 * one.setup_cpu_seconds / len(data) for one in runs], **at),
     ]
     if others:
-        made.append(points.timing(name, "others ms", [1e3 * sum(one.cpu_seconds[p] for p in others) for one in runs], **at))
+        made.append(
+            points.timing(name, "others ms", [1e3 * sum(one.cpu_seconds[p] for p in others) for one in runs], **at)
+        )
     return made

@@ -1,8 +1,8 @@
 """What does secondary suppression lose, and is it optimal?
 
-Made-up registry tables of known shapes, hidden by today's rule alone, by our two methods, and by pytauargus where it has
-an environment. Nothing here is random, so a point is exact; only times are timings. What leaks is what our audit works
-out exactly from the printed cells, by linear programs, for a reader who knows that an empty cell is empty.
+Made-up registry tables of known shapes, hidden by today's rule alone, by our two methods, and by pytauargus where it
+has an environment. Nothing here is random, so a point is exact; only times are timings. What leaks is what our audit
+works out exactly from the printed cells, by linear programs, for a reader who knows that an empty cell is empty.
 """
 
 from __future__ import annotations
@@ -61,8 +61,12 @@ def _shown(name: str, table: Table, hidden: np.ndarray, method: str, seconds: fl
     exact = sum(leak.kind == "exact" for leak in leaks.leaks)
     made = [
         points.exact(name, "share of cells hidden", hidden.mean(), setting=f"{at['setting']}; {method}", n=at["n"]),
-        points.exact(name, "share of cases hidden", _cases(table, hidden), setting=f"{at['setting']}; {method}", n=at["n"]),
-        points.exact(name, "small cells recovered", exact / small if small else 0, setting=f"{at['setting']}; {method}", n=small),
+        points.exact(
+            name, "share of cases hidden", _cases(table, hidden), setting=f"{at['setting']}; {method}", n=at["n"]
+        ),
+        points.exact(
+            name, "small cells recovered", exact / small if small else 0, setting=f"{at['setting']}; {method}", n=small
+        ),
     ]
     if seconds:
         made.append(points.timing(name, "CPU seconds", [seconds], setting=f"{at['setting']}; {method}", n=at["n"]))

@@ -36,7 +36,9 @@ def run(amount: Amount) -> Found:
     found, epsilons = Found(), (0.1, 0.25, 0.5, 1.0, 2.0, 5.0) if amount.full else (0.25, 0.5, 1.0, 2.0)
     found.update(_rates(epsilons, amount))
     found.update(_survival(epsilons, amount))
-    found.add(points.exact(SAMPLING, COVERAGE, 0.95, setting=RATE), points.exact(SAMPLING, COVERAGE, 0.95, setting=RATIO))
+    found.add(
+        points.exact(SAMPLING, COVERAGE, 0.95, setting=RATE), points.exact(SAMPLING, COVERAGE, 0.95, setting=RATIO)
+    )
     return found
 
 
@@ -85,9 +87,7 @@ def _rate(cells: np.ndarray, by_age: np.ndarray, weights: np.ndarray, variance: 
 def _survival(epsilons: tuple[float, ...], amount: Amount) -> Points:
     """Publish the event table of one registry's children, and read five-year survival from it."""
     query = pets.EventTable("time", "status", bins=range(YEARS + 1)).bind(
-        pets.Domain(
-            time=pets.Numeric(0, 2 * YEARS, resolution="0.001", invalid="clamp"), status=["censored", "dead"]
-        )
+        pets.Domain(time=pets.Numeric(0, 2 * YEARS, resolution="0.001", invalid="clamp"), status=["censored", "dead"])
     )
     generator, repeats = np.random.default_rng(amount.seed), amount.of(200, 2000)
     truth, tallies = math.exp(-((5 / SCALE) ** SHAPE)), [_cohort(query, generator) for _ in range(repeats)]
@@ -119,7 +119,9 @@ def _counts(name: str, epsilon: float | None, query: pets.query.BoundQuery, tall
         return EventCounts.exact(query, tally)
     if name == TODAY:  # what a reader does who takes a hidden cell for empty
         return EventCounts.exact(query, pets.Tally(np.where(tally.values < 5, 0, tally.values), query.signature))
-    mechanism = pets.dp.DiscreteLaplace(epsilon=str(epsilon)) if name == "DiscreteLaplace" else gaussian(float(epsilon or 1))
+    mechanism = (
+        pets.dp.DiscreteLaplace(epsilon=str(epsilon)) if name == "DiscreteLaplace" else gaussian(float(epsilon or 1))
+    )
     return EventCounts.of(mechanism.release(tally, query))
 
 

@@ -104,7 +104,7 @@ def _cells(name: str, study: Study, tables: list[np.ndarray], epsilon: float | N
 
 @lru_cache(maxsize=4)
 def _sample_error(study: Study) -> float:
-    """Return the mean distance of a half sample, scaled up, from the whole; the error of x is sqrt(1/x - 1) times it."""
+    """Return the mean distance of a half sample, scaled up, from the whole: a share x is off by sqrt(1/x - 1) of it."""
     generator, n = np.random.default_rng(0), int(study.counts.sum())
     owners = np.repeat(np.arange(len(study.counts)), study.counts)
     found = []

@@ -22,25 +22,29 @@ SECURE = (
 """Aggregators that add noise shares up exactly; all have the same error at the same number of honest sites."""
 
 
-def run(amount: Amount) -> Found:
+def run(_: Amount) -> Found:
     """Return the points."""
     found = Found()
     tables, _ = liver()
     sites, total = tables.shape[0], int(tables.sum())
-    for epsilon in EPSILONS if amount.full else (0.25, 0.5, 1.0, 2.0):
+    for epsilon in EPSILONS:
         laplace = pets.dp.DiscreteLaplace(epsilon=str(epsilon))
         at = {"epsilon": epsilon, "n": sites}
-        found.update(_both("DiscreteLaplace", "curator: trust whoever adds up", _variance(laplace), total, at))
-        found.update(_both("DiscreteGaussian", "curator: trust whoever adds up", _variance(gaussian(epsilon)), total, at))
+        found.update(_both("DiscreteLaplace", "curator: trust whoever adds up", _variance(laplace), at))
+        found.update(_both("DiscreteGaussian", "curator: trust whoever adds up", _variance(gaussian(epsilon)), at))
         for aggregator in SECURE:
             for honest, words in ((sites - 1, "all but one site honest"), (sites // 2 + 1, "just over half honest")):
                 variance = _distributed(laplace, sites, honest)
-                found.update(_both(aggregator.__name__, f"distributed: {words}", variance, total, at))
+                found.update(_both(aggregator.__name__, f"distributed: {words}", variance, at))
         # each opens or approximates something, so that noise is added by whoever may see the total
         for name in ("VerifyBeforeOpen", "CKKS"):
-            found.update(_both(name, "curator behind a secure sum", _variance(laplace), total, at))
-        found.update(_both("DiscreteLaplace", "every registry: trust nobody else", sites * _variance(laplace), total, at))
-        found.update(_both("RandomizedResponse", "every patient: trust nobody", response(epsilon, total, 6, total // 6), total, at))
+            found.update(_both(name, "curator behind a secure sum", _variance(laplace), at))
+        found.update(_both("DiscreteLaplace", "every registry: trust nobody else", sites * _variance(laplace), at))
+        found.update(
+            _both(
+                "RandomizedResponse", "every patient: trust nobody", response(epsilon, total, 6, total // 6), total, at
+            )
+        )
     hidden = int(tables[(tables > 0) & (tables < 5)].sum())
     found.add(
         points.exact(NONE, "share of the total lost", 0, n=sites),
@@ -51,13 +55,12 @@ def run(amount: Amount) -> Found:
     return found
 
 
-def _both(name: str, setting: str, variance: float, total: int, at: dict[str, object]) -> list[points.Point]:
+def _both(name: str, setting: str, variance: float, at: dict[str, object]) -> list[points.Point]:
     """Return the error of one of six cells and of their sum."""
-    sums = 6 * variance if name != "RandomizedResponse" else 0.0
-    return [
-        points.exact(name, "standard error of a cell", math.sqrt(variance), setting=setting, **at),
-        points.exact(name, "standard error of the total", math.sqrt(sums), setting=setting, **at),
-    ]
+    made = [points.exact(name, "standard error of a cell", math.sqrt(variance), setting=setting, **at)]
+    if name != "RandomizedResponse":  # the number of responses is public
+        made.append(points.exact(name, "standard error of the total", math.sqrt(6 * variance), setting=setting, **at))
+    return made
 
 
 def _variance(mechanism: pets.dp.AdditiveNoise) -> float:

@@ -12,6 +12,7 @@ port=${PORT:-8000}
 work=${1:-flower-run}
 mkdir "$work"
 work=$(cd "$work" && pwd)
+unset PYTHONDONTWRITEBYTECODE # each message starts a process: let it find compiled modules
 export FLWR_HOME="$work/flwr" FLWR_TELEMETRY_ENABLED=0 FLWR_DISABLE_UPDATE_CHECK=1 PATH="$bin:$PATH"
 cd "$work"
 
@@ -36,7 +37,14 @@ echo "== 2. A SuperLink and three SuperNodes"
 flower-superlink --insecure --disable-runtime-dependency-installation --port "$port" > superlink.log 2>&1 &
 running=$!
 trap 'kill $running 2> /dev/null || true' EXIT
-sleep 5
+python -c '
+import socket, sys, time
+for _ in range(120):
+    with socket.socket() as attempt:
+        if not attempt.connect_ex(("127.0.0.1", int(sys.argv[1]))):
+            break
+    time.sleep(1)
+' "$port"
 node=$((port + 100))
 for name in FR UK US; do
     node=$((node + 1))
@@ -52,7 +60,7 @@ began=$(date +%s)
 flwr run "$here" here --run-config \
     "collector=\"$work/server/party.toml\" questions=\"$here/questions.json\" out=\"$work/answers.json\"" > run.log 2>&1
 while [ ! -s answers.json ]; do
-    [ $(($(date +%s) - began)) -lt "${LIMIT:-600}" ] || { echo "no answers in time; see $work/*.log"; exit 1; }
+    [ $(($(date +%s) - began)) -lt "${LIMIT:-1200}" ] || { echo "no answers in time; see $work/*.log"; exit 1; }
     sleep 1
 done
 echo "answered in $(($(date +%s) - began)) seconds"

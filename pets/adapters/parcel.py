@@ -38,7 +38,7 @@ class Parcel:
         """Return the reply for a refusal; its reason is public, as every refusal by a guard is."""
         if isinstance(error, QueryRefused):
             return cls("refused", {"code": error.code, "reason": error.reason})
-        return cls("refused", {"code": "failed", "reason": "the site could not take part; its own log says why"})
+        return cls("refused", {"code": "failed", "reason": "the site could not take part; only its own files say why"})
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain data for JSON."""

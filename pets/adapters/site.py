@@ -7,10 +7,13 @@ that was not admitted and paid for in the same session, so leaving a step out st
 
 from __future__ import annotations
 
+import os
 import secrets
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import cast
 
 import numpy as np
@@ -31,6 +34,9 @@ from pets.session.spec import SERVER
 from pets.session.tcp import Store
 from pets.session.tcp.store import SessionJournal, session_keys
 from pets.tally import Tally
+
+FAULTS = "faults.log"
+"""File in a site's folder that says why it failed."""
 
 
 @dataclass
@@ -103,8 +109,8 @@ class Site:
                     return self._refuse(asked, QueryRefused("budget", "the ledger of this site does not allow it"))
                 except PetsError as error:
                     return self._refuse(asked, error)
-                except Exception:  # noqa: BLE001 what a platform would send on could quote rows
-                    return self._refuse(asked, PetsError())
+                except Exception as error:  # noqa: BLE001 what a platform would send on could quote rows
+                    return self._refuse(asked, PetsError(f"{type(error).__name__} in the rows or their engine"))
         except JournalError:
             return Parcel.refused(QueryRefused("busy", "another message is being answered; ask again"))
 
@@ -238,8 +244,10 @@ class Site:
         return self._hello() if bundle is None else Parcel("agree", bodies=(bundle,))
 
     def _refuse(self, asked: Parcel, error: PetsError) -> Parcel:
-        """Log a refusal or a fault, without what a fault says: its words are for the site's own screen."""
+        """Log a refusal or a fault. Why a fault came may depend on the rows: it stays in the site's folder."""
         reply = Parcel.refused(error)
+        if not isinstance(error, QueryRefused):
+            write_fault(self.store.folder / FAULTS, error)
         verdict: Verdict = "refused" if isinstance(error, QueryRefused) else "failed"
         question = asked.head.get("question") if asked.kind == "sum" and reply.head["code"] != "signature" else None
         self.log.append(
@@ -260,6 +268,12 @@ class Site:
                 yield
             finally:
                 self._held -= 1
+
+
+def write_fault(path: Path, error: PetsError) -> None:
+    """Add a line to a file for the site's own eyes: not to the process's log, which platforms send on."""
+    with open(path, "a", encoding="utf-8", opener=lambda name, flags: os.open(name, flags, 0o600)) as file:
+        file.write(f"{datetime.now(UTC).isoformat(timespec='seconds')} {type(error).__name__}: {error}\n")
 
 
 def _count(value: object) -> int:

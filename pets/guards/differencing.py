@@ -1,20 +1,18 @@
 """What follows from the answers together: whether some small group is told apart by cohorts that were answered.
 
-Each combination of categories (*cell*) has a public expected count. Cohorts are sets of cells. Two checks:
+Each combination of categories (*cell*) has a public expected count; cohorts are sets of cells. What follows linearly
+from the totals of cohorts is the row space of the 0/1 matrix of cohorts and cells. Two cohorts give their difference,
+which touches the cells of their symmetric difference; more of them give unions, complements, chains of subsets,
+inclusion and exclusion. If every nonzero vector of that space touches cells that expect at least the minimum together,
+no statement that follows linearly from the totals is about fewer people.
 
-* *Pairs.* The symmetric difference of two cohorts is empty, or expects at least the minimum.
-* *All linear combinations.* Sums and differences of any number of totals (unions of disjoint cohorts, complements,
-  chains of subsets, inclusion and exclusion) are the vectors of the row space of the 0/1 matrix of cohorts and cells.
-  If every nonzero vector there touches cells that expect at least the minimum together, no statement that follows
-  linearly from the totals is about fewer people.
-
-Both look at public numbers only. What follows with knowledge from elsewhere, or by other than linear reasoning (all
+Only public numbers are looked at. What follows with knowledge from elsewhere, or by other than linear reasoning (all
 counts are nonnegative), is not covered; the noise of the answers is for that.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from math import gcd
 
 import numpy as np
@@ -32,41 +30,17 @@ Row = list[int]
 Mask = NDArray[np.bool_]
 
 
-def check_pairs(new: Mask, answered: Iterable[Mask], expected: NDArray[np.float64], minimum: float) -> None:
-    """Refuse a cohort that differs from one that was answered, but expects less than the minimum of difference.
-
-    Parameters
-    ----------
-    new, answered
-        Cells of the cohort asked for, and of those answered before, boolean arrays of shape (cells,).
-    expected
-        Patients expected in each cell, of shape (cells,).
-    minimum
-        Fewest patients that may be told apart.
-
-    Raises
-    ------
-    QueryRefused
-        With the code ``'overlap'``.
-    """
-    for old in answered:
-        apart = new ^ old
-        if apart.any() and expected[apart].sum() < minimum:
-            raise QueryRefused(
-                "overlap", f"this cohort and one answered before differ by fewer than {minimum:g} expected patients",
-                "Ask for a cohort that was answered, or one that differs by more.",
-            )  # fmt: skip
-
-
-def check_combinations(cohorts: Sequence[Mask], expected: NDArray[np.float64], minimum: float) -> None:
+def check_together(cohorts: Sequence[Mask], expected: NDArray[np.float64], minimum: float) -> None:
     """Refuse if some sum or difference of these cohorts' totals is about fewer expected patients than the minimum.
 
     Parameters
     ----------
     cohorts
-        All cohorts, the new one included, each of shape (cells,).
-    expected, minimum
-        See :func:`check_pairs`.
+        Cells of all cohorts, the new one included: boolean arrays of shape (cells,).
+    expected
+        Patients expected in each cell, of shape (cells,).
+    minimum
+        Fewest patients that may be told apart.
 
     Raises
     ------

@@ -27,7 +27,7 @@ from pets.errors import IncompatibleGuarantees, QueryRefused
 from pets.guarantee import Composition, DPGuarantee
 from pets.guards.audit import AuditLog
 from pets.guards.cohort import Cohort
-from pets.guards.differencing import check_combinations, check_pairs
+from pets.guards.differencing import check_together
 from pets.guards.policy import Policy
 from pets.guards.question import Question
 from pets.ledger import Ledger
@@ -158,8 +158,7 @@ class Guard:
         if len(earlier) >= policy.most_cohorts:
             raise QueryRefused("history", f"{policy.most_cohorts} cohorts were answered, and only these may be again")
         masks, expected = [plan.mask(old) for old in earlier], plan.expected.reshape(-1)
-        check_pairs(new, masks, expected, policy.minimum_difference)
-        check_combinations([*masks, new], expected, policy.minimum_difference)
+        check_together([*masks, new], expected, policy.minimum_difference)
 
 
 def _fits(cost: DPGuarantee, most: DPGuarantee) -> bool:

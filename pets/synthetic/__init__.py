@@ -10,8 +10,10 @@ from pets.synthetic.encoding import Survival
 from pets.synthetic.fidelity import Fidelity, buy, evaluate
 from pets.synthetic.from_release import from_release
 from pets.synthetic.independent import Independent
+from pets.synthetic.linked import Child, Linked, LinkedTables
 from pets.synthetic.model import Model
 from pets.synthetic.mst import MST
+from pets.synthetic.prior import Prior
 from pets.synthetic.row_file import load as load_rows
 from pets.synthetic.row_model import RowModel
 from pets.synthetic.sdv import SDV
@@ -24,9 +26,13 @@ __all__ = [
     "MST",
     "SDV",
     "Adaptive",
+    "Child",
     "Fidelity",
     "Independent",
+    "Linked",
+    "LinkedTables",
     "Model",
+    "Prior",
     "PrivacyReport",
     "RowModel",
     "Survival",

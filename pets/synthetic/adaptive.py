@@ -24,7 +24,15 @@ class Adaptive(Synthesizer):
 
     Arguments as for :class:`Synthesizer`. The choice depends on the number of rows (declared, or bought with a fiftieth
     of the budget), the budget and the declared columns only. With declared `rows` it refuses, before anything is
-    charged, to make a release that would be mostly noise, and says what would be enough.
+    charged, to make a release that would be mostly noise, and says what would be enough. If nobody declares the number,
+    only the noisy one can tell: then the model's :attr:`~pets.synthetic.Model.notes` begin with 'Do not release'.
+
+    Examples
+    --------
+    >>> import pets
+    >>> domain = pets.Domain(sex=["female", "male"], stage=["I", "II", "III", "IV"])
+    >>> print(Adaptive(epsilon="0.01", rows=100).predicted_error(domain).usable)
+    False
     """
 
     kind: ClassVar[str] = "adaptive"

@@ -22,14 +22,16 @@ from pets.synthetic.encoding import Encoding
 from pets.synthetic.engine import Factor, GraphicalModel, Measurement, estimate
 from pets.synthetic.engine.factors import Array, Axes
 from pets.synthetic.engine.sampling import sample
-from pets.synthetic.prior import Known, trusted
+from pets.synthetic.prior import Known, worth
 from pets.synthetic.tables import GRID, count, misfit
 
 Codes = NDArray[np.int64]
 
 _LARGEST_SCORE = 2**50
 _KNOWN = 0.01
-"""Least variance of what is known, as a part of that of the noise."""
+"""Variance of what is known, as a part of that of the noise."""
+_PRIOR = 200
+"""Most evaluations of the fit of a prior."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,7 +69,9 @@ class Fitting:
     rows
         Declared number of rows, or None.
     known
-        Tables that were known before.
+        Tables that follow from the model of a parent table.
+    prior
+        Public tables.
     """
 
     encoding: Encoding
@@ -80,6 +84,7 @@ class Fitting:
     zeros: tuple[Factor, ...] = ()
     model: GraphicalModel | None = None
     known: tuple[Known, ...] = ()
+    prior: tuple[Known, ...] = ()
 
     def __post_init__(self) -> None:
         self.regroup(tuple(each(size) for size in self.encoding.sizes))
@@ -94,6 +99,8 @@ class Fitting:
         self.groupings = groupings
         self._grouped = in_groups(groupings, self.codes)
         self.zeros = coarse_zeros(self.encoding, groupings)
+        self._start: GraphicalModel | None = None
+        self._prior_model: tuple[Factor, ...] | None = None
 
     def measure(self, axes: Axes, share: Fraction, *, grouped: bool = True) -> Noisy:
         """Return a table with noise worth `share` of the budget."""
@@ -151,34 +158,76 @@ class Fitting:
         return found
 
     def _known_measurements(self) -> list[Measurement]:
-        """Return what was known before as tables over groups, with the noise of a sample as large as it is worth."""
+        """Return what was known before as tables over groups, more precise than any that was measured."""
         if not self.known:
             return []
-        noisy = [(t.axes, t.values.astype(np.float64), float(t.sigma2)) for t in self.tables if not t.grouped]
+        variance = _KNOWN * float(min(table.sigma2 for table in self.tables))
         found = []
-        for one in trusted(self.known, noisy, self.total):
-            shares = one.shares
-            for i, axis in enumerate(one.axes):
-                shares = self.groupings[axis].summed(shares, i)
-            # A cell that a sample of so many rows does not have may still exist.
-            spread = (shares * (1 - shares) + 1 / (one.rows + shares.size)) / one.rows
-            least = _KNOWN * float(min(t.sigma2 for t in self.tables))
-            found.append(Measurement(one.axes, shares * self.total, np.maximum(self.total**2 * spread, least)))
+        for one in self.known:
+            shares = self._summed(one)
+            found.append(Measurement(one.axes, shares * self.total, np.full(shares.shape, variance)))
         return found
 
+    def _summed(self, one: Known) -> Array:
+        shares = one.shares
+        for i, axis in enumerate(one.axes):
+            shares = self.groupings[axis].summed(shares, i)
+        return shares
+
     def fit(self, iterations: int, entropy: float = 0.05) -> GraphicalModel:
-        """Return the model of all tables so far."""
+        """Return the model of all tables so far, near the prior as far as that can be trusted."""
         tables = self.measurements()
-        if self.known:
-            # Entropy is rewarded by the smallest noise of all tables: what is known shall not change by how much.
-            entropy *= math.sqrt(
-                min(float(t.variance.min()) for t in tables) / float(min(t.sigma2 for t in self.tables))
-            )
-        self.model = estimate(
-            self.sizes, tables, self.total, zeros=self.zeros, start=self.model,
-            entropy=entropy, iterations=iterations,
-        )  # fmt: skip
-        return self.model
+        least = math.sqrt(min(float(table.variance.min()) for table in tables))
+        if self.known:  # entropy is rewarded by the smallest noise of all tables, and these have none
+            entropy *= least / math.sqrt(min(table.sigma2 for table in self.tables))
+        base, rows = self._base()
+        if base:  # the reward for entropy is worth rows that say nothing, and those of the prior come on top
+            silent = entropy * self.total / least
+            base = tuple(Factor(one.axes, one.logs * (rows / (rows + silent))) for one in base)
+            entropy = (rows + silent) * least / self.total
+        fixed = (*base, *self.zeros)
+        found = estimate(
+            self.sizes, tables, self.total, zeros=fixed, start=self._start, entropy=entropy, iterations=iterations
+        )
+        self._start = GraphicalModel(self.sizes, found.factors[: len(found.factors) - len(fixed)])
+        self.model = found
+        return found
+
+    def believed(self, table: Noisy) -> Array:
+        """Return the counts of a table of codes, averaged with those of the prior by their precision."""
+        values = table.values.astype(np.float64)
+        inside = next((one for one in self.prior if set(table.axes) <= set(one.axes)), None)
+        rows = self._worth() if inside is not None else 0.0
+        if inside is None or not rows:
+            return values
+        shares = inside.shares.sum(axis=tuple(i for i, axis in enumerate(inside.axes) if axis not in table.axes))
+        variance = self.total**2 * (shares * (1 - shares) + 1 / (rows + shares.size)) / rows
+        part = float(table.sigma2) / (float(table.sigma2) + variance)
+        return np.asarray(part * shares * self.total + (1 - part) * values)
+
+    def blunted(self, sigma: float) -> float:
+        """Return the standard deviation of a cell's noise together with what the prior knows of a table of 64 cells."""
+        rows = self._worth()
+        return 1 / math.hypot(1 / sigma, 8 * math.sqrt(rows) / self.total)
+
+    def _worth(self) -> float:
+        """Return how many rows the prior is worth, given what was measured."""
+        noisy = [(t.axes, t.values.astype(np.float64), float(t.sigma2)) for t in self.tables if not t.grouped]
+        return worth(self.prior, noisy, self.total) if self.prior else 0.0
+
+    def _base(self) -> tuple[tuple[Factor, ...], float]:
+        """Return the log weights of the prior's model over groups, and how many rows it is worth."""
+        rows = self._worth()
+        if not rows:
+            return (), 0.0
+        if self._prior_model is None:
+            declared, given = self.prior[0].rows, []
+            for one in self.prior:
+                shares = self._summed(one)
+                given.append(Measurement(one.axes, shares * declared, declared * shares * (1 - shares) + 1))
+            model = estimate(self.sizes, given, declared, zeros=self.zeros, iterations=_PRIOR)
+            self._prior_model = model.factors[: len(model.factors) - len(self.zeros)]
+        return self._prior_model, rows
 
     def simulated(self, scopes: Sequence[Axes], rows: int) -> Tables:
         """Return the model's counts of many tables at once, from a rounded sample of it: quick, and close enough."""

@@ -99,6 +99,20 @@ def refuse_hopeless(prediction: Prediction, budget: Budget) -> None:
     """
     if prediction.usable:
         return
+    name, problem, remedy = _too_little(prediction, budget)
+    raise InvalidArgument(name, problem, f"{remedy} Nothing was charged.")
+
+
+def do_not_release(prediction: Prediction, budget: Budget) -> tuple[str, ...]:
+    """Return the words that go with a model for whose noisy number of rows noise dominates; none if it does not."""
+    if prediction.usable:
+        return ()
+    name, problem, remedy = _too_little(prediction, budget)
+    return (f"Do not release: {name} {problem}. {remedy}",)
+
+
+def _too_little(prediction: Prediction, budget: Budget) -> tuple[str, str, str]:
+    """Return what is too small, how far, and what would be enough."""
     # The noise is about inversely proportional to epsilon, and its share to the number of rows.
     worst = sorted(_MEAN_ABSOLUTE * table.cells * table.sigma / 2 / prediction.rows for table in prediction.tables)[
         len(prediction.tables) // 2
@@ -106,10 +120,12 @@ def refuse_hopeless(prediction: Prediction, budget: Budget) -> None:
     factor = worst / HOPELESS
     name, amount, power = ("rho", budget.rho, 2) if budget.rho is not None else ("epsilon", budget.epsilon, 1)
     enough = float(amount or 0) * factor**power
-    raise InvalidArgument(
-        name,
+    problem = (
         f"is too small for {prediction.rows:,} rows of {len(prediction.tables)} tables: typically "
-        f"{prediction.typical:.0%} of the rows would be in a wrong cell",
-        f"Spend about {name} = {enough:.2g}, have about {math.ceil(prediction.rows * factor):,} rows, "
-        "or declare fewer columns or coarser bins. Nothing was charged.",
+        f"{prediction.typical:.0%} of the rows would be in a wrong cell"
     )
+    remedy = (
+        f"Spend about {name} = {enough:.2g}, have about {math.ceil(prediction.rows * factor):,} rows, "
+        "or declare fewer columns or coarser bins."
+    )
+    return name, problem, remedy

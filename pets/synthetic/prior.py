@@ -1,9 +1,13 @@
-"""What is public about a table before the fit: published margins, an earlier release, another registry's.
+r"""What is public about a table before the fit: published margins, an earlier release, another registry's.
 
-A prior is used like a table that was measured with the noise of a sample: where the confidential table is measured too,
-the two are averaged by their precision, and where it is not, the prior stands. How far the prior can be trusted here is
-estimated from the noisy columns: a prior that they contradict counts as a smaller sample, down to nothing. All of this
-is arithmetic on public and on released numbers, so it costs no privacy and no guarantee depends on it.
+Its tables make a model q, and the fit looks for the distribution p that explains the noisy tables and stays close to q,
+
+.. math:: \min_p \; \sum_i \frac{(n p_i - y_i)^2}{2 \sigma_i^2} + N \, \mathrm{KL}(p \,\|\, q),
+
+which to second order is what a sample of N rows from q would add. Where much was measured the noisy tables decide, and
+where nothing was the prior stands. N is at most what was declared, and is estimated from the noisy columns: a prior
+that they contradict counts as a smaller sample, down to none. All of this is arithmetic on public and on released
+numbers, so it costs no privacy and no guarantee depends on it.
 """
 
 from __future__ import annotations
@@ -32,6 +36,11 @@ if TYPE_CHECKING:
 
 MOST_CELLS = 2**21
 """Largest junction tree of a prior's tables."""
+
+_RARE = math.log(1000)
+
+LEAST = 0.01
+"""A prior worth a smaller part of what was declared is left out."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -203,12 +212,15 @@ class Prior:
         return f"<Prior of {len(self.tables)} tables, worth {self.rows:,.0f} rows; public by {self.declared_by}>"
 
 
-def trusted(known: Sequence[Known], noisy: Sequence[tuple[Axes, Array, float]], total: float) -> tuple[Known, ...]:
-    """Return the tables with as many rows as the noisy ones leave them.
+def worth(known: Sequence[Known], noisy: Sequence[tuple[Axes, Array, float]], total: float) -> float:
+    """Return how many rows of a sample the tables of a prior are worth here, given noisy ones.
 
     If a prior with shares p were a sample of N rows, its expected counts would miss the true ones by about
     :math:`n^2 p (1 - p) / N` in each cell. The squared distance of noisy counts from expected ones, less what the noise
     adds to it, estimates the sum of that, and so N, by the method of moments over all noisy tables inside the prior's.
+    What noise alone does to the estimate, but for one time in a thousand, is left to the prior (Laurent and Massart
+    2000, Lemma 1): it is believed until it is contradicted. If it is worth less than a hundredth of what was declared,
+    it is left out.
 
     Parameters
     ----------
@@ -219,19 +231,19 @@ def trusted(known: Sequence[Known], noisy: Sequence[tuple[Axes, Array, float]], 
     total
         Number of rows.
     """
-    missed = unit = 0.0
+    missed = unit = squares = most = 0.0
     for axes, values, variance in noisy:
-        inside = next((one for one in known if set(axes) <= set(one.axes) and math.isfinite(one.rows)), None)
+        inside = next((one for one in known if set(axes) <= set(one.axes)), None)
         if inside is None:
             continue
         away = tuple(i for i, axis in enumerate(inside.axes) if axis not in axes)
         shares = inside.shares.sum(axis=away)
         missed += float(((values - total * shares) ** 2).sum()) - variance * values.size
+        squares, most = squares + variance**2 * values.size, max(most, variance)
         unit += total**2 * float((shares * (1 - shares)).sum())
-    most = unit / missed if missed > 0 else math.inf
-    return tuple(
-        Known(one.axes, one.shares, min(one.rows, most) if math.isfinite(one.rows) else one.rows) for one in known
-    )
+    declared, missed = known[0].rows, missed - 2 * math.sqrt(squares * _RARE) - 2 * most * _RARE
+    found = min(declared, unit / missed) if missed > 0 else declared
+    return found if found >= LEAST * declared else 0.0
 
 
 def _table(names: object, values: object) -> tuple[tuple[str, ...], Array]:

@@ -59,7 +59,7 @@ def measure_first(fitting: Fitting, plan: Plan, tuning: Tuning) -> None:
     if not shares:
         return
     strength = tuning.grouping * min(max((_REFERENCE / plan.signal) ** _POWER, 0.5), 2.0)
-    fitting.regroup(groupings(fitting, plan.sigma(max(shares)), strength))
+    fitting.regroup(groupings(fitting, fitting.blunted(plan.sigma(max(shares))), strength))
     for axes, share in plan.clocks:
         fitting.measure(axes, share)
 
@@ -89,7 +89,7 @@ def margin(fitting: Fitting, axis: int) -> Array:
     """Return the noisy counts of one column over all its codes."""
     table = next(t for t in fitting.tables if axis in t.axes and not t.grouped)
     away = tuple(i for i, a in enumerate(table.axes) if a != axis)
-    return np.asarray(table.values.sum(axis=away), dtype=np.float64)
+    return np.asarray(fitting.believed(table).sum(axis=away), dtype=np.float64)
 
 
 def _kinds(fitting: Fitting, axis: int, column: CodedColumn) -> np.ndarray:
@@ -109,7 +109,7 @@ def _kinds(fitting: Fitting, axis: int, column: CodedColumn) -> np.ndarray:
 def _clock_groups(fitting: Fitting, axis: int, event: int, alike: np.ndarray, sigma: float) -> Grouping:
     """Return groups of times, each with enough events for a curve that falls there, or enough people."""
     table = next(t for t in fitting.tables if set(t.axes) == {axis, event} and not t.grouped)
-    counts = table.values.astype(np.float64)
+    counts = fitting.believed(table)
     by_event = counts if table.axes[0] == axis else counts.T
     happened = by_event[:, 1 : len(fitting.encoding.columns[event].attribute.labels)].sum(axis=1)
     people = by_event.sum(axis=1)
@@ -184,7 +184,7 @@ def affordable(fitting: Fitting, weights: Mapping[Axes, int], more: list[Axes], 
         Most cells; never fewer than the tree has by now.
     """
     scopes = [table.axes for table in fitting.tables] + [zero.axes for zero in fitting.zeros] + more
-    scopes += [one.axes for one in fitting.known]
+    scopes += [one.axes for one in (*fitting.known, *fitting.prior)]
     inside = [set(scope) for scope in scopes]
     sizes = fitting.sizes
     allowed = max(allowed, cells_of(sizes, triangulate(sizes, frozenset(scopes))))

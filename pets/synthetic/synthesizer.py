@@ -26,7 +26,7 @@ from pets.synthetic.fitting import Fitting
 from pets.synthetic.model import Model
 from pets.synthetic.model_file import read
 from pets.synthetic.plan import Plan, first_table
-from pets.synthetic.prediction import Prediction, predict, refuse_hopeless
+from pets.synthetic.prediction import Prediction, do_not_release, predict, refuse_hopeless
 from pets.synthetic.prior import Known, Prior
 from pets.synthetic.refinement import Refinement
 
@@ -264,7 +264,7 @@ class Synthesizer(ABC):
         self.known(encoding)
         expected = FEWEST_ROWS if self.rows is None else self.rows
         plan = self.plan(encoding, self._left(encoding), expected)
-        if self.rows is not None:
+        if self.rows is not None and self.prior is None:  # with a prior, little budget still tells where it is wrong
             refuse_hopeless(predict(plan, expected), self.budget)
 
     def _left(self, encoding: Encoding) -> Budget:
@@ -285,9 +285,17 @@ class Synthesizer(ABC):
         """Run the plan on confidential rows. Everything that was lost has been charged."""
         expected = self.rows if self.rows is not None else self._counted(encoding, codes, draws)
         plan = self.plan(encoding, self._left(encoding), max(expected, FEWEST_ROWS))
-        fitting = Fitting(encoding, plan.spending, draws, codes, self.rows, known=(*self.known(encoding), *known))
+        fitting = Fitting(encoding, plan.spending, draws, codes, self.rows)
+        fitting.prior, fitting.known = self.known(encoding), tuple(known)
         self.run(fitting, plan)
-        return released(self, fitting, draws)
+        model = released(self, fitting, draws)
+        return model.with_notes(*self._warned(plan, model.rows))
+
+    def _warned(self, plan: Plan, rows: int) -> tuple[str, ...]:
+        """Say so if the noisy number of rows is too small for the budget; a declared one was refused before."""
+        if self.rows is not None or self.prior is not None:
+            return ()
+        return do_not_release(predict(plan, max(rows, 1)), self.budget)
 
     def _counted(self, encoding: Encoding, codes: NDArray[np.int64], draws: Draws) -> int:
         """Return the number of rows with noise worth :data:`COUNT_SHARE` of the budget.
@@ -327,7 +335,7 @@ def _refinements(fitting: Fitting) -> tuple[Refinement, ...]:
     for i, column in enumerate(encoding.columns):
         event = events.get(column.name, -1)
         table = next(t for t in fitting.tables if not t.grouped and i in t.axes and (event < 0 or event in t.axes))
-        values = np.moveaxis(table.values.astype(np.float64), table.axes.index(i), 0).reshape(column.size, -1)
+        values = np.moveaxis(fitting.believed(table), table.axes.index(i), 0).reshape(column.size, -1)
         values = values.sum(axis=1, keepdims=True) if event < 0 else values
         # A curve of events is smooth, so noise on it is better averaged away; counts of categories may stand out.
         counts = nonnegative(values, fitting.total)

@@ -2,9 +2,9 @@
 
 >>> from pets.tuning import Targets, cell_figures, demo_plan, recommend
 >>> plan = demo_plan()
->>> row = cell_figures(plan, table=0, cell=plan.tables[0].labels.index("Liver · male · 0-4"), epsilon=1)
+>>> row = cell_figures(plan, table=0, cell=plan.tables[0].labels.index("Liver · female · 0-4"), epsilon=1)
 >>> row["count"], (row["low"], row["high"]), row["verdict"]
-(21, (15, 27), 'noise')
+(20, (14, 26), 'noise')
 >>> recommend(plan, Targets(cells=0.9)).epsilon
 Fraction(13, 10)
 """
@@ -20,10 +20,11 @@ from pets.tuning.plan import Axis, Budget, Decision, Privacy, Source, Spent, Tab
 from pets.tuning.plan_reading import plan_from_dict
 from pets.tuning.plan_text import to_toml
 from pets.tuning.planning import Planning, read_planning
-from pets.tuning.recommending import Recommendation, Targets, recommend
+from pets.tuning.recommending import Recommendation, recommend
 from pets.tuning.reporting import export, page_of
 from pets.tuning.rule import Rule
 from pets.tuning.signing import Signature
+from pets.tuning.targets import Targets
 from pets.tuning.totals_asked import Life, Total
 
 __all__ = [

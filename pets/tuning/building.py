@@ -128,7 +128,14 @@ def _of_tuning(document: Mapping[str, Any], planning: str | Path | None, said: G
     old = document.get("source")
     text = said.source or counts.text or (str(old.get("text", "")) if isinstance(old, Mapping) else "")
     counted[""] = Source(_kind(counts, said), text, len(counts.cells))
-    return _with_digest(plan_from_dict(document, counted))
+    found = _with_digest(plan_from_dict(document, counted))
+    before = str(old.get("digest", "")) if isinstance(old, Mapping) else ""
+    if not said.source and not counts.text and before and before != found.source.digest:
+        raise InvalidArgument(
+            "--source", "is missing: these are other counts than those whose source the plan names",
+            "Say where they come from: --source 'Annual report 2024, table 3'.",
+        )  # fmt: skip
+    return found
 
 
 def _unit_id(document: Mapping[str, Any]) -> str | None:

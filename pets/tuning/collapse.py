@@ -100,9 +100,8 @@ def _rarest(margin: NDArray[np.float64]) -> Iterator[list[list[int]]]:
     size = len(order)
     steps = range(2, size) if size <= 12 else sorted({round(2 + i * (size - 3) / 9) for i in range(10)})
     for rare in steps:
-        others = sorted(order[:rare])
-        kept = [[i] for i in range(size) if i not in set(others)]
-        yield [*kept, others]
+        others = set(order[:rare])
+        yield [*([i] for i in range(size) if i not in others), sorted(others)]
 
 
 def _joined(labels: list[str], of: int) -> str:

@@ -57,10 +57,7 @@ class Noise:
     @property
     def variance(self) -> float:
         """Variance in squared cases."""
-        if self.kind == "discrete_laplace":
-            return 2 * math.exp(-self.parameter) / math.expm1(-self.parameter) ** 2
-        weights = _gaussian_weights(self.parameter)
-        return 2 * math.fsum(k * k * w for k, w in enumerate(weights)) / _total(weights)
+        return _variance(self.kind, self.parameter)
 
     def at_least(self, k: int) -> float:
         """Return P(Z >= k)."""
@@ -188,6 +185,14 @@ def belief_after(prior: float, epsilon: float) -> float:
 def belief_before(prior: float, epsilon: float) -> float:
     """Return the smallest probability to which a belief can fall under epsilon-DP."""
     return prior / (prior + (1 - prior) * math.exp(epsilon))
+
+
+@lru_cache(maxsize=4096)
+def _variance(kind: Kind, parameter: float) -> float:
+    if kind == "discrete_laplace":
+        return 2 * math.exp(-parameter) / math.expm1(-parameter) ** 2
+    weights = _gaussian_weights(parameter)
+    return 2 * math.fsum(k * k * w for k, w in enumerate(weights)) / _total(weights)
 
 
 @lru_cache(maxsize=64)

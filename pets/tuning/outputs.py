@@ -84,7 +84,10 @@ def cell_key() -> Output:
         keys = uniform_below(table.keys, (size,), InsecureRandom(insecure_seed=seed))
         return table.apply(np.full(size, count, dtype=np.int64), keys)
 
-    return Output(lambda n: float(table.variance(n)), lambda n: float(table.law(n).get(-n, 0)), drawn)
+    def mean_square(count: int) -> float:
+        return float(table.variance(min(count, table.largest)))  # larger counts share the last row
+
+    return Output(mean_square, lambda n: float(table.law(n).get(-n, 0)), drawn)
 
 
 @lru_cache(maxsize=1)
@@ -103,7 +106,11 @@ def synthetic(noise: Noise) -> Output:
         means = np.maximum(count + draw_noise(noise, size, 2 * seed), 0)
         return poisson(means, InsecureRandom(insecure_seed=2 * seed + 1))
 
+    unclipped = noise.half_width(1 - 1e-12)
+
     def mean_square(count: int) -> float:
+        if count > unclipped:
+            return count + noise.variance
         weights, means = _clipped(noise, count)
         return float(weights @ (means + (means - count) ** 2))
 
@@ -116,13 +123,16 @@ def synthetic(noise: Noise) -> Output:
 
 def poisson(means: Integers, source: InsecureRandom) -> Integers:
     """Return a Poisson draw for each mean by inversion; for simulation only, since floats decide."""
+    from scipy.special import gammaln
+
     uniform = (source.words(len(means)) >> np.uint64(11)).astype(np.float64) * 2.0**-53
     drawn = np.zeros(len(means), dtype=np.int64)
     for mean in np.unique(means[means > 0]).tolist():
-        k = np.arange(mean + 12 * math.isqrt(mean) + 40)
-        logs = k * math.log(mean) - mean - np.cumsum(np.log(np.maximum(k, 1)))
+        reach = 12 * math.isqrt(mean) + 40
+        k = np.arange(max(0, mean - reach), mean + reach)
+        weights = np.exp(k * math.log(mean) - mean - gammaln(k + 1))
         here = means == mean
-        drawn[here] = np.searchsorted(np.cumsum(np.exp(logs)), uniform[here], side="right")
+        drawn[here] = k[0] + np.searchsorted(np.cumsum(weights), uniform[here], side="right")
     return drawn
 
 

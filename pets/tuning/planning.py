@@ -22,6 +22,7 @@ from typing import Literal
 
 from pets.config import digest
 from pets.config.paths import printable
+from pets.disclosure.words import is_surely_total
 from pets.errors import DataError, InvalidArgument
 from pets.tuning.plan import MOST_CELLS, Axis, SourceKind, Table
 
@@ -200,8 +201,20 @@ def _of_csv(text: str, unit_id: str | None) -> Planning:
         if len(cells) >= 50 * MOST_CELLS:
             raise InvalidArgument("--planning", "has more than a million lines", _CONFIDENTIAL)
         cells[labels] = _numbers(line, places, number)
+    _refuse_totals(columns, cells)
     kind: SourceKind = "expected" if _EXPECTED in places or not any(c in places for c in COUNTS) else "published"
     return Planning(columns, cells, kind)
+
+
+def _refuse_totals(columns: Sequence[str], cells: Iterable[tuple[str, ...]]) -> None:
+    """Refuse lines of totals, as published tables have them: added to their parts, every case would count twice."""
+    for labels in cells:
+        for column, label in zip(columns, labels, strict=True):
+            if is_surely_total(label):
+                raise DataError(
+                    column, f"has lines of totals ({label!r}), which are added up anyway",
+                    "Leave them out of the planning file.",
+                )  # fmt: skip
 
 
 def _check_head(head: Sequence[str], unit_id: str | None) -> None:

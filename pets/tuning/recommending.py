@@ -4,82 +4,24 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from fractions import Fraction
-from typing import Any, Literal, get_args
+from typing import Any
 
 from pets.errors import InvalidArgument, did_you_mean
-from pets.exact import Number, as_text, positive, show
+from pets.exact import as_text, show
 from pets.tuning import curves
 from pets.tuning.account import years_possible
 from pets.tuning.collapse import Collapse, collapses
 from pets.tuning.curves import Noise
-from pets.tuning.plan import LARGEST, Table, TuningPlan
+from pets.tuning.plan import Table, TuningPlan
 from pets.tuning.rule import NO_NOISE
+from pets.tuning.targets import Targets
 from pets.tuning.totals import cells_of, sum_half_width
 from pets.tuning.totals_asked import Total
 
-Of = Literal["without_noise", "all"]
-
 _LOW, _STEPS = 1e-6, 900
 """Budgets of one table that are looked at, 1.8 % apart."""
-
-
-@dataclass(frozen=True)
-class Targets:
-    """What the published tables must be good for. Each one holds for each table.
-
-    Parameters
-    ----------
-    cells
-        Share of the cells with cases that the registry's rule accepts.
-    of
-        Among which cells: ``'without_noise'`` (those that the rule accepts before any noise) or ``'all'``.
-    patients
-        Share of the patients who are in accepted cells, among the same.
-    cell_within
-        Half-width of the 95 % interval of a cell's noise, in cases.
-    totals_within
-        The same of totals of the plan (sums and margins), by label.
-    up_to
-        Largest epsilon to consider.
-
-    Raises
-    ------
-    InvalidArgument
-        A target is out of range, or there is none.
-    """
-
-    cells: float | None = 0.9
-    of: Of = "without_noise"
-    patients: float | None = None
-    cell_within: float | None = None
-    totals_within: Mapping[str, float] = field(default_factory=dict)
-    up_to: Number = LARGEST
-
-    def __post_init__(self) -> None:
-        if self.of not in get_args(Of):
-            raise InvalidArgument("of", "is not known", did_you_mean(str(self.of), get_args(Of)))
-        for name in ("cells", "patients"):
-            value = getattr(self, name)
-            if value is not None and not (isinstance(value, int | float) and 0 < value <= 1):
-                raise InvalidArgument(name, "must be a share above 0 and at most 1", "For 90 % give 0.9.")
-        widths = [*self.totals_within.values(), *([] if self.cell_within is None else [self.cell_within])]
-        if any(isinstance(w, bool) or not isinstance(w, int | float) or not w >= 0 for w in widths):
-            raise InvalidArgument("within", "must be a number of cases, at least 0")
-        object.__setattr__(self, "up_to", min(positive(self.up_to, "up_to"), LARGEST))
-        if self.cells is None and self.patients is None and not widths:
-            raise InvalidArgument("targets", "are empty", "State at least one, e.g. Targets(cells=0.9).")
-
-    @property
-    def words(self) -> str:
-        """The targets as a phrase."""
-        among = "cells that the rule accepts without noise" if self.of == "without_noise" else "cells with cases"
-        parts = [] if self.cells is None else [f"{100 * self.cells:g} % of the {among} stay usable"]
-        parts += [] if self.patients is None else [f"{100 * self.patients:g} % of the patients are in usable {among}"]
-        parts += [] if self.cell_within is None else [f"each cell within {self.cell_within:g} at 95 %"]
-        parts += [f"{label!r} within {width:g} at 95 %" for label, width in self.totals_within.items()]
-        return "; ".join(parts)
 
 
 @dataclass(frozen=True)
@@ -133,6 +75,12 @@ def recommend(plan: TuningPlan, targets: Targets | None = None) -> Recommendatio
         known = [t.label for t in plan.totals if t.kind in ("sum", "margin")]
         if label not in known:
             raise InvalidArgument("totals_within", "names no sum or margin of the plan", did_you_mean(label, known))
+    if wanted.releases is not None:
+        allowed = per_release(plan, wanted.releases)
+        if allowed <= 0:
+            text = f"Wanted: {wanted.words}. The account has {show(plan.budget.left)} left, which pays for nothing."
+            return Recommendation(None, {}, None, (), 0, text)
+        wanted = replace(wanted, up_to=min(Fraction(wanted.up_to), allowed))
     epsilon = _smallest(plan, wanted)
     shares = _split([_least(plan, table, wanted) for table in plan.tables])
     best = None if shares is None else _smallest(_with_shares(plan, shares), wanted)
@@ -143,6 +91,27 @@ def recommend(plan: TuningPlan, targets: Targets | None = None) -> Recommendatio
     named = {table.name: share for table, share in zip(plan.tables, shares, strict=True)}
     years = years_possible(plan.budget, best or Fraction(0)) if best else 0
     return Recommendation(epsilon, named, best, (), years, _words(plan, wanted, epsilon, best, named, years))
+
+
+def per_release(plan: TuningPlan, releases: int) -> Fraction:
+    """Return the largest epsilon that each of several equal releases may cost on what the account has left.
+
+    Parameters
+    ----------
+    plan
+        What is tuned, with its account.
+    releases
+        How many.
+    """
+    left, delta = plan.budget.left, float(plan.privacy.delta)
+    if plan.privacy.mechanism == "discrete_laplace" or left <= 0:
+        return left / releases
+    rho = curves.rho_for(float(left), delta) / releases
+    low, high = 0.0, float(left)
+    for _ in range(60):
+        middle = (low + high) / 2
+        low, high = (middle, high) if curves.rho_for(middle, delta) <= rho else (low, middle)
+    return Fraction(low)
 
 
 def _with_shares(plan: TuningPlan, shares: Sequence[Fraction]) -> TuningPlan:

@@ -17,6 +17,7 @@ _STEPS = 240
 """Points of the slider between its ends: 2.2 % apart."""
 
 
+@lru_cache(maxsize=1)
 def slider() -> tuple[float, ...]:
     """Return the points at which the staircase is looked at, ascending, with three significant digits."""
     low, high = float(SMALLEST), float(LARGEST)

@@ -179,9 +179,24 @@ class TestRefusals:
     def test_a_fault_is_logged_and_not_explained(self, world: Any, asked: Parcel) -> None:
         world.frames = {**world.frames, "FR": "a secret that is no frame"}
         reply = world.site("FR").answer(asked)
-        assert code(reply) == "failed"
-        assert "secret" not in str(reply)
+        assert reply.head == {
+            "code": "failed", "reason": "the site could not take part; only its own files say why",
+        }  # fmt: skip
         assert verdicts(world) == [("failed", "failed")]
+        kept = (world.folder / "FR" / "state" / "faults.log").read_text()
+        assert "InvalidArgument: frame: " in kept
+        assert "secret" not in kept
+
+    def test_an_engine_that_breaks_is_a_fault_like_any_other(self, world: Any, asked: Parcel) -> None:
+        site = world.site("FR")
+
+        def breaks() -> object:
+            raise ValueError("row 7: Mary")
+
+        site.rows = breaks
+        reply = site.answer(asked)
+        assert code(reply) == "failed"
+        assert "Mary" not in str(reply) + (world.folder / "FR" / "state" / "faults.log").read_text()
 
     def test_messages_that_are_none(self, world: Any) -> None:
         for parcel in (Parcel("other"), Parcel("sum"), Parcel("end"), Parcel("agree", {"epoch": "now"}),

@@ -46,6 +46,19 @@ def test_a_changed_line_is_found(log: AuditLog, old: str, new: str) -> None:
         log.verify()
 
 
+def test_a_line_that_was_changed_with_its_hash_is_found_by_the_next_one(log: AuditLog) -> None:
+    lines = log.path.read_text().splitlines()
+    data = json.loads(lines[1])
+    del data["hash"]
+    data["code"] = "columns"
+    text = json.dumps(data, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+    data["hash"] = hashlib.sha256(text.encode()).hexdigest()
+    lines[1] = json.dumps(data, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+    log.path.write_text("\n".join(lines) + "\n")
+    with pytest.raises(LedgerTampered, match="line 3"):
+        log.verify()
+
+
 @pytest.mark.parametrize("order", [(1, 0, 2), (0, 2), (1, 2), (0, 0, 1, 2)])
 def test_a_missing_moved_or_doubled_line_is_found(log: AuditLog, order: tuple[int, ...]) -> None:
     lines = log.path.read_text().splitlines(keepends=True)

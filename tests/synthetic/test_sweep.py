@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import warnings
+from dataclasses import replace
+from html import escape
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +13,7 @@ import pytest
 
 import pets
 from pets.errors import BudgetExceeded, InvalidArgument
+from pets.release_view import show_value
 from pets.synthetic import MST, Independent, evaluate
 from pets.synthetic.sweeping import sweep
 from tests.synthetic.cohorts import DOMAIN, SURVIVAL, cohort
@@ -110,6 +114,25 @@ def test_a_charged_sweep_pays_for_fits_and_numbers_and_goes_on_where_it_stopped(
     assert {point.metric for point in found.points} == {"total variation, mean"}
     assert all(point.floor != point.floor for point in found.points)
     assert "may be published" in found.explain()
+    page = found.to_html()
+    assert "may be published" in page and "Internal" not in page and "internal" not in page
+
+
+def test_the_page_holds_every_number_and_needs_nothing_else(found):
+    page = found.to_html()
+    assert page.startswith("<!doctype html>") and "Internal" in page and "real resample" in page
+    for point in found.points:
+        assert escape(point.metric) in page and escape(point.target) in page
+    first = next(point for point in found.points if point.metric == "total variation, mean" and point.epsilon == 0.5)
+    assert show_value(first.mean) in page and show_value(first.floor_low) in page
+    assert "<script" not in page and "src=" not in page and set(re.findall(r'href="(.)', page)) <= {"#"}
+    assert not re.search(r"fill: #(?!0{6}|f{6})", page), "a colour that dark pages cannot change"
+
+
+def test_labels_cannot_break_the_page(found):
+    point = replace(found.points[0], target="<b>stage & more</b>", values=())
+    page = replace(found, points=(point,)).to_html()
+    assert "&lt;b&gt;stage &amp; more&lt;/b&gt;" in page and "<b>stage" not in page and "not computable" in page
 
 
 def _values(found):

@@ -21,7 +21,7 @@ from pets.tuning.curves import Noise
 from pets.tuning.rule import NO_NOISE, Rule
 from tests.tuning import make_golden
 
-# epsilon: 95 % noise, SD, P(seen as 0 | 1, 3, 5) in %, P(phantom) in %, the 25 % rule, widening at 5, odds, belief of 1 %
+# epsilon: 95 % noise, SD, P(seen as 0 | 1, 3, 5) in %, P(phantom) in %, 25 % rule, widening at 5, odds, belief of 1 %
 REFERENCE = {
     0.1: (30, 14.1, (48, 39, 32), 48, 66, 6.4, 1.1, 1.1),
     0.25: (12, 5.6, (44, 27, 16), 44, 32, 2.7, 1.3, 1.3),
@@ -170,7 +170,8 @@ def test_verdicts() -> None:
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"max_relative_error": 0}, {"max_false_zero": 2}, {"measure": "both"}, {"name": " "}, {"minimum_count": -1}]
+    "wrong",
+    [{"max_relative_error": 0}, {"max_false_zero": 2}, {"measure": "both"}, {"name": " "}, {"minimum_count": -1}],
 )
 def test_rules_out_of_range_are_refused(wrong: dict[str, object]) -> None:
     with pytest.raises(InvalidArgument):

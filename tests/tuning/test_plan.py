@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from dataclasses import replace
 from fractions import Fraction
@@ -284,6 +285,25 @@ def test_planning_counts_and_their_source_are_needed(tmp_path: Path) -> None:
         load(path)
     with pytest.raises(InvalidArgument, match="--source"):
         load(path, tmp_path / "counts.csv")
+
+
+def test_the_plan_of_the_page_about_tuning_can_be_read(tmp_path: Path) -> None:
+    page = (Path(pets.__file__).parents[1] / "docs" / "tuning.md").read_text(encoding="utf-8")
+    text = re.findall(r"^```toml\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)[0]
+    counts = write(tmp_path, "sex,count\nfemale,12\nmale,19\n", "c.csv")
+    found = load(write(tmp_path, text), counts, Given(source="report"))
+    assert found.tables[0].counts == (12, 19)
+    assert found.budget.left == Fraction(5, 2)
+    assert found.totals[0].label == "all"
+
+
+def test_other_counts_do_not_inherit_a_source(tmp_path: Path) -> None:
+    path = write(tmp_path, to_toml(load(None, write(tmp_path, "sex,count\nf,1\nm,2\n", "a.csv"), Given("old report"))))
+    assert load(path, tmp_path / "a.csv").source.text == "old report"
+    other = write(tmp_path, "sex,count\nf,1\nm,3\n", "b.csv")
+    with pytest.raises(InvalidArgument, match="--source"):
+        load(path, other)
+    assert load(path, other, Given("new report")).source.text == "new report"
 
 
 def test_said_beside_the_file() -> None:

@@ -110,6 +110,36 @@ def test_nothing_helps_and_it_is_said() -> None:
     assert "directly" in alone.words
 
 
+def test_a_budget_is_split_over_years() -> None:
+    plan = one((40, 60, 90), budget=Budget(Fraction(2)))
+    once, often = recommend(plan, Targets(releases=1)), recommend(plan, Targets(releases=20))
+    assert once.epsilon is not None
+    assert once.years >= 1
+    assert often.epsilon is None
+    assert "No epsilon up to 0.1 " in often.words
+    assert "paid for 20 times" in often.words
+    many = once.years
+    assert recommend(plan, Targets(releases=many)).epsilon == once.epsilon
+    assert recommend(plan, Targets(releases=many + 1)).epsilon is None
+
+
+def test_gaussian_releases_share_rho() -> None:
+    from pets.tuning.curves import rho_for
+    from pets.tuning.recommending import per_release
+
+    plan = one((40,), privacy=Privacy(Fraction(1), "discrete_gaussian"), budget=Budget(Fraction(2)))
+    each = float(per_release(plan, 10))
+    assert 10 * rho_for(each, 1e-6) == pytest.approx(rho_for(2, 1e-6), rel=1e-6)
+    assert each > 2 / 10
+
+
+def test_an_empty_account_pays_for_nothing() -> None:
+    from pets.tuning import Spent
+
+    plan = one((40,), budget=Budget(Fraction(1), (Spent("", "", Fraction(1)),)))
+    assert "pays for nothing" in recommend(plan, Targets(releases=1)).words
+
+
 def test_a_table_without_cases_asks_for_nothing() -> None:
     assert recommend(one((0, 0))).epsilon == Fraction(1, 20)
 
@@ -129,7 +159,8 @@ def test_the_rule_decides() -> None:
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"cells": 0}, {"cells": 2}, {"of": "some"}, {"cells": None}, {"cell_within": -1}, {"up_to": 0}]
+    "wrong",
+    [{"cells": 0}, {"cells": 2}, {"of": "some"}, {"cells": None}, {"cell_within": -1}, {"up_to": 0}, {"releases": 0}],
 )
 def test_targets_out_of_range_are_refused(wrong: dict[str, object]) -> None:
     with pytest.raises(InvalidArgument):

@@ -111,9 +111,8 @@ def test_survival_s_noise_is_that_of_simulated_tables() -> None:
     draws = InsecureEngine(4).discrete_laplace(law_of(noise).scale, 4000 * size).reshape(4000, size)
     base = np.array([*life.events, *life.censored, life.beyond])
     bins = len(life.times)
-    curves = []
-    for row in np.maximum(base + draws, 0):
-        curves.append(survival_curve(Life(life.times, tuple(row[:bins]), tuple(row[bins:-1]), row[-1]))[0])
+    tables = [Life(life.times, tuple(r[:bins]), tuple(r[bins:-1]), r[-1]) for r in np.maximum(base + draws, 0)]
+    curves = [survival_curve(table)[0] for table in tables]
     _, _, gradient = survival_curve(life)
     seen = np.std(curves, axis=0)
     assert seen == pytest.approx(np.sqrt(noise.variance * gradient), rel=0.1)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from typing import Any
 
-from pets.adapters.vantage6.exchange import METHOD, answer_at_site, collect
+from pets.adapters.vantage6.exchange import METHOD, answer_at_site, collect, is_version_5
 from pets.errors import MissingExtra
 
 Decorator = Callable[[Any], Any]
@@ -43,19 +43,15 @@ def _site(frame: Any, client: Any, parcel: Mapping[str, Any]) -> dict[str, Any]:
 
 def _decorators() -> tuple[Decorator, Decorator]:
     """Return what decorates the central function, and the one at a site."""
-    try:
+    if is_version_5():
         from vantage6.algorithm.decorator.action import central, federated
         from vantage6.algorithm.decorator.algorithm_client import algorithm_client
         from vantage6.algorithm.decorator.data import dataframe
-    except ImportError:
-        return _decorators_4()
-    return (
-        lambda function: central(algorithm_client(function)),
-        lambda function: federated(algorithm_client(dataframe(1)(function))),
-    )
 
-
-def _decorators_4() -> tuple[Decorator, Decorator]:
+        return (
+            lambda function: central(algorithm_client(function)),
+            lambda function: federated(algorithm_client(dataframe(1)(function))),
+        )
     try:
         from vantage6.algorithm.tools.decorators import algorithm_client, data
     except ImportError:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import inspect
 import os
 from collections.abc import Mapping, Sequence
+from functools import cache
+from importlib.util import find_spec
 from typing import Any
 
 from pets.adapters.combine import Collector
@@ -13,6 +14,16 @@ from pets.adapters.questions import question, result
 from pets.adapters.site import Site
 from pets.adapters.site_file import party_from_environment, site_from_environment
 from pets.errors import MessageRejected
+
+
+@cache
+def is_version_5() -> bool:
+    """Return whether the installed vantage6 has the decorators and calls of version 5."""
+    try:
+        return find_spec("vantage6.algorithm.decorator") is not None
+    except ImportError:
+        return False
+
 
 METHOD = "site"
 """Name of the function that answers at a site."""
@@ -63,7 +74,7 @@ class Vantage6Exchange:
 
     def _create(self, number: int, parcel: Parcel) -> Any:
         arguments = {"parcel": parcel.to_dict()}
-        if "method" in inspect.signature(self.client.task.create).parameters:  # version 5
+        if is_version_5():
             return self.client.task.create(method=METHOD, arguments=arguments, organizations=[number], name="pets")
         asked = {"method": METHOD, "kwargs": arguments}
         return self.client.task.create(input_=asked, organizations=[number], name="pets")

@@ -40,7 +40,7 @@ class Assembler:
 
     def __init__(self, crosswalk: Crosswalk) -> None:
         self._crosswalk = crosswalk
-        self._groups = iccc3(crosswalk.iccc)  # type: ignore[arg-type]
+        self._groups = iccc3(crosswalk.iccc)
         self.tally = Tally()
 
     def rows(self, records: Records) -> dict[str, NDArray[Any]]:

@@ -12,7 +12,7 @@ from pets.config import as_plain, parse_toml, read_file
 from pets.config.paths import hint
 from pets.epi.harmonise.dates import Order
 from pets.epi.harmonise.toronto import TIERS
-from pets.epi.iccc import iccc3
+from pets.epi.iccc import Version, iccc3
 from pets.errors import ConfigError, InvalidArgument
 
 FIELDS: Final = (
@@ -79,7 +79,7 @@ class Crosswalk:
     tables: tuple[Source, ...] = ()
     order: Order = "ymd"
     units: Mapping[str, str] = field(default_factory=lambda: {"age": "years", "time": "days"})
-    iccc: str = "IARC 2017"
+    iccc: Version = "IARC 2017"
 
     @classmethod
     def from_file(cls, path: str | os.PathLike[str]) -> Self:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+import warnings
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 from typing import Any, Final
@@ -14,7 +16,7 @@ from narwhals.exceptions import NarwhalsError
 from pets.epi.harmonise.assemble import Records
 from pets.epi.harmonise.crosswalk import Crosswalk
 from pets.epi.harmonise.texts import as_text
-from pets.errors import DataError, InvalidArgument, did_you_mean
+from pets.errors import DataError, InvalidArgument, PetsError, did_you_mean
 
 BATCH: Final = 50_000
 """Records in memory at a time, as texts."""
@@ -101,18 +103,33 @@ class Selection:
                 raise DataError(name, f"is missing, and gives the {field}", did_you_mean(name, available))
 
 
-def frame_batches(frame: Frame, selection: Selection) -> Iterator[Records]:
-    """Yield the records of a frame whose engine projects it to the columns that are needed."""
+@contextmanager
+def engine_failures() -> Iterator[None]:
+    """Turn what an engine raises into an error of ours; its own message could quote the rows, so it is not passed on.
+
+    Raises
+    ------
+    InvalidArgument
+        Something failed that is no error of ours.
+    """
     try:
-        chosen = frame.select(*selection.columns).collect()
+        yield
+    except (PetsError, MemoryError):
+        raise
     except Exception as error:  # noqa: BLE001 engines have no common base class of errors
         failure = type(error).__name__
     else:
-        for start in range(0, len(chosen), BATCH):
-            part = chosen[start : start + BATCH]
-            yield selection.records({name: part[name].to_list() for name in part.columns})
         return
     raise InvalidArgument("source", f"could not be read: its engine raised {failure}", "Collect it to see why.")
+
+
+def frame_batches(frame: Frame, selection: Selection) -> Iterator[Records]:
+    """Yield the records of a frame whose engine projects it to the columns that are needed."""
+    with engine_failures():
+        chosen = frame.select(*selection.columns).collect()
+    for start in range(0, len(chosen), BATCH):
+        part = chosen[start : start + BATCH]
+        yield selection.records({name: part[name].to_list() for name in part.columns})
 
 
 def opened_frame(source: object, argument: str = "source") -> Frame:
@@ -125,10 +142,13 @@ def opened_frame(source: object, argument: str = "source") -> Frame:
     """
     if isinstance(source, str | os.PathLike):
         return _read(Path(source))
-    try:
-        opened = nw.from_native(nw.to_native(source, pass_through=True))
-    except (TypeError, NarwhalsError):
-        opened = None
+    with warnings.catch_warnings():
+        # Dask's adapter is about to move to a package of its own; nothing the data holder could act upon.
+        warnings.filterwarnings("ignore", message="Dask support", category=FutureWarning)
+        try:
+            opened = nw.from_native(nw.to_native(source, pass_through=True))
+        except (TypeError, NarwhalsError):
+            opened = None
     if opened is None:
         kind = type(source).__name__
         raise InvalidArgument(
@@ -146,6 +166,7 @@ def joined(tables: Sequence[Frame], crosswalk: Crosswalk) -> Frame:
     DataError
         A column by which they are joined is missing.
     """
+    same_engine(tables)
     result = tables[0]
     for table, source in zip(tables[1:], crosswalk.tables[1:], strict=True):
         left, right = _spelt(result, source.joins), _spelt(table, source.key)
@@ -154,6 +175,19 @@ def joined(tables: Sequence[Frame], crosswalk: Crosswalk) -> Frame:
         once = table.select(nw.col(right).alias("__key"), *more).unique(subset=["__key"], keep="any")
         result = result.join(once, left_on=left, right_on="__key", how="left")
     return result
+
+
+def same_engine(tables: Iterable[Frame]) -> None:
+    """Refuse frames of several engines, which cannot be joined.
+
+    Raises
+    ------
+    InvalidArgument
+        There are several.
+    """
+    engines = sorted({table.implementation.name.lower() for table in tables})
+    if len(engines) > 1:
+        raise InvalidArgument("source", f"has frames of {' and '.join(engines)}", "Give all as frames of one engine.")
 
 
 def csv_batches(path: Path, crosswalk: Crosswalk, aliases: Mapping[str, str]) -> tuple[Iterator[Records], Selection]:

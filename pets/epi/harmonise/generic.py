@@ -7,7 +7,15 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from pets.epi.harmonise.crosswalk import Crosswalk
-from pets.epi.harmonise.frames import Frame, Selection, csv_batches, frame_batches, joined, opened_frame
+from pets.epi.harmonise.frames import (
+    Frame,
+    Selection,
+    csv_batches,
+    engine_failures,
+    frame_batches,
+    joined,
+    opened_frame,
+)
 from pets.epi.harmonise.table import Harmonised, assembled
 from pets.errors import InvalidArgument
 
@@ -41,8 +49,11 @@ def harmonise(source: object, crosswalk: Crosswalk) -> Harmonised:
     if not crosswalk.tables:
         frame = opened_frame(source)
     else:
-        frame = joined([_table(source, path, table.file) for table in crosswalk.tables], crosswalk)
-    selection = Selection(crosswalk, frame.collect_schema().names())
+        tables = [_table(source, path, table.file) for table in crosswalk.tables]
+        with engine_failures():
+            frame = joined(tables, crosswalk)
+    with engine_failures():
+        selection = Selection(crosswalk, frame.collect_schema().names())
     return assembled(frame_batches(frame, selection), crosswalk, selection.notes())
 
 

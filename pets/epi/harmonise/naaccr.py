@@ -12,6 +12,7 @@ from pets.epi.harmonise.crosswalk import Crosswalk
 from pets.epi.harmonise.frames import Selection, csv_batches, dict_batches
 from pets.epi.harmonise.naaccr_xml import dictionary_version, read_tumours
 from pets.epi.harmonise.table import Harmonised, assembled
+from pets.epi.iccc import Version
 from pets.errors import InvalidArgument
 
 ITEMS: Final[Mapping[str, tuple[int, str]]] = {
@@ -43,7 +44,9 @@ VERSIONS: Final = ("220", "230", "240", "250", "260")
 """Base dictionaries with which the items were compared."""
 
 
-def harmonise_naaccr(path: str | os.PathLike[str], *, region: str = "addrAtDxState") -> Harmonised:
+def harmonise_naaccr(
+    path: str | os.PathLike[str], *, region: str = "addrAtDxState", iccc: Version = "IARC 2017"
+) -> Harmonised:
     """Return the records of a NAACCR file as the analysis table.
 
     Parameters
@@ -53,18 +56,21 @@ def harmonise_naaccr(path: str | os.PathLike[str], *, region: str = "addrAtDxSta
         file whose columns are items by XML name (``primarySite``), number (``400``) or name (``Primary Site``).
     region
         Item that becomes the region, one of ``addrAtDxState``, ``countyAtDx``, ``countyAtDxAnalysis``, ``registryId``.
+    iccc
+        Version of ICCC-3: ``'IARC 2017'``, or ``'WHO 2008'`` for older codes.
 
     Raises
     ------
     InvalidArgument
-        The file cannot be read, is no NAACCR XML or declares entities; or there is no such item.
+        The file cannot be read, is no NAACCR XML or declares entities; or there is no such item or
+        version.
     DataError
         A table lacks an item that the analysis table cannot do without.
     """
     if region not in REGIONS:
         raise InvalidArgument("region", f"cannot be {region!r}", f"Give one of {', '.join(REGIONS)}.")
     crosswalk = Crosswalk.shipped("naaccr")
-    crosswalk = replace(crosswalk, columns={**crosswalk.columns, "region": (region,)})
+    crosswalk = replace(crosswalk, columns={**crosswalk.columns, "region": (region,)}, iccc=iccc)
     file = Path(path)
     if ".xml" in (suffix.lower() for suffix in file.suffixes[-2:]):
         numbers = {name: number for name, (number, _) in ITEMS.items()}

@@ -12,7 +12,7 @@ import csv
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -20,11 +20,12 @@ import narwhals.stable.v2 as nw
 
 from pets.epi.harmonise.assemble import Records
 from pets.epi.harmonise.crosswalk import Crosswalk
-from pets.epi.harmonise.frames import BATCH, Frame
+from pets.epi.harmonise.frames import BATCH, Frame, engine_failures
 from pets.epi.harmonise.omop_source import CODES, Tables, open_omop
 from pets.epi.harmonise.table import Harmonised, assembled
 from pets.epi.harmonise.texts import as_texts
 from pets.epi.harmonise.toronto import TIERS
+from pets.epi.iccc import Version
 from pets.errors import ConfigError, InvalidArgument, did_you_mean
 
 OMOP: Final = Crosswalk(
@@ -63,6 +64,7 @@ def harmonise_omop(
     concepts: str | os.PathLike[str] | None = None,
     stages: str | os.PathLike[str] | None = None,
     schema: str = "",
+    iccc: Version = "IARC 2017",
 ) -> Harmonised:
     """Return the tumours in the tables of an OMOP common data model as the analysis table.
 
@@ -85,11 +87,13 @@ def harmonise_omop(
         :data:`TIERS`.
     schema
         Schema of the tables in a database.
+    iccc
+        Version of ICCC-3: ``'IARC 2017'``, or ``'WHO 2008'`` for older codes.
 
     Raises
     ------
     InvalidArgument
-        The source or a file cannot be read, or lacks a table.
+        The source or a file cannot be read, or lacks a table; or there is no such version.
     DataError
         A table lacks a column.
 
@@ -100,14 +104,15 @@ def harmonise_omop(
     """
     given = _concepts(concepts)
     tiers = _tiers(stages)
-    tables = open_omop(source, schema)
-    known, others = _resolved(tables, given)
-    found = tables.tumours(list(known), tiers)
-    tumours = _tumours(found, known)
+    with engine_failures():
+        tables = open_omop(source, schema)
+        known, others = _resolved(tables, given)
+        found = tables.tumours(list(known), tiers)
+        tumours = _tumours(found, known)
+        records = list(_batches(found, tumours, tiers))
     merged = sum(tumour.rows for tumour in tumours) - len(tumours)
     notes = [("further conditions of a tumour, which are no further tumours", merged)]
-    made = assembled(_batches(found, tumours, tiers), OMOP, notes)
-    return _with_others(made, others)
+    return _with_others(assembled(records, replace(OMOP, iccc=iccc), notes), others)
 
 
 @dataclass

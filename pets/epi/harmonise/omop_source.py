@@ -11,7 +11,7 @@ from typing import Any, Final, Protocol
 
 import narwhals.stable.v2 as nw
 
-from pets.epi.harmonise.frames import Frame, opened_frame
+from pets.epi.harmonise.frames import Frame, opened_frame, same_engine
 from pets.epi.harmonise.texts import as_text, as_texts
 from pets.errors import DataError, InvalidArgument, MissingExtra
 
@@ -208,6 +208,7 @@ def open_omop(source: object, schema: str = "") -> Tables:
 
 
 def _framed(frames: Mapping[str, Frame]) -> FrameTables:
+    same_engine(frames.values())
     found = {}
     for name, columns in COLUMNS.items():
         if name not in frames:

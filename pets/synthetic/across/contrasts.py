@@ -3,8 +3,8 @@ r"""Which pairs of columns depend on each other, asked once, with noise inside t
 The exponential mechanism needs exact scores, which nobody has where the noise is inside the sum. So each pair gets one
 *contrast*: every column is split in two halves at a public point (from the noisy counts of its codes), and each row
 adds 1 if it is in the same half of both columns, and -1 if not. A model says what that number should be; the
-difference is the L1 distance between the two-by-two tables of the halves. All contrasts are asked at once, as so many
-numbers that a row moves by 1, and every later choice is arithmetic on the noisy answers: it costs nothing more.
+difference is the L1 distance of the two-by-two tables of the halves, margins being equal. All are asked at once, as so
+many numbers that a row moves by 1, and every later choice is arithmetic on the noisy answers: it costs nothing more.
 
 Against a table of two by two, of which the margins are known already, a contrast has half the noise. Against choosing
 by exact scores it costs accuracy: noise grows with the root of the number of pairs, and what halves do not show (a
@@ -148,20 +148,28 @@ class Contrasts:
         known = [table for table in measured if table.grouped and len(table.axes) > 1]
 
         def score(axes: Axes) -> float:
-            holding = [table for table in known if set(axes) <= set(table.axes)]
-            if holding:  # what is off by now is mostly the noise of that measurement
-                own = cells_of(sizes, [axes])
-                sigma2 = min(float(t.sigma2) * t.values.size / own for t in holding)
-                return weights[axes] * (_MEAN_ABSOLUTE * own * math.sqrt(sigma2) - penalty[axes])
-            return weights[axes] * (self._misfit(axes, model[axes], known) - penalty[axes])
+            off = _noise_of(axes, known, sizes)
+            if off is None:
+                off = self._misfit(axes, model[axes], known, sizes)
+            return weights[axes] * (off - penalty[axes])
 
         return max(sorted(weights), key=score)
 
-    def _misfit(self, axes: Axes, table: Array, known: Sequence[Noisy]) -> float:
-        """Return about how far the model is off in a table, in L1, with the noise of the contrasts taken out."""
+    def _misfit(self, axes: Axes, table: Array, known: Sequence[Noisy], sizes: Sequence[int]) -> float:
+        """Return about how far the model is off in a table, in L1: at least as far as in the pairs inside."""
         squares = 0.0
         for pair in combinations(axes, 2):
-            if pair in self.values and not any(set(pair) <= set(one.axes) for one in known):
+            noise = _noise_of(pair, known, sizes)
+            if noise is not None:
+                squares += noise**2
+            elif pair in self.values:
                 gap = self.values[pair] - contrast_of_table(table, axes, pair, self.signs)
                 squares += gap * gap - self.sigma2
         return math.copysign(math.sqrt(abs(squares)), squares)
+
+
+def _noise_of(axes: Axes, known: Sequence[Noisy], sizes: Sequence[int]) -> float | None:
+    """Return how far a table that was measured is off by the noise of that, in L1; ``None`` if it was not measured."""
+    cells = cells_of(sizes, [axes])
+    found = [float(t.sigma2) * t.values.size / cells for t in known if set(axes) <= set(t.axes)]
+    return _MEAN_ABSOLUTE * cells * math.sqrt(min(found)) if found else None

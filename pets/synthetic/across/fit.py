@@ -79,7 +79,7 @@ def drawn_across(synthesizer: Synthesizer, encoding: Encoding, sums: SiteSums, d
         fitting = SharedFitting(encoding, plan.spending, draws, nobody, plan=plan, **facts)
     else:
         fitting = CuratorFitting(encoding, plan.spending, draws, nobody, **facts)
-    fitting.known = synthesizer.known(encoding)
+    fitting.prior = synthesizer.known(encoding)
     synthesizer.run(fitting, plan)
     model = released(synthesizer, fitting, draws, secure=draws.are_secure and sums.source.secure)
     return model.with_settings(across=sums.arrangement.to_dict())

@@ -13,14 +13,16 @@ if TYPE_CHECKING:
 
     from pets.synthetic.fidelity.report import Fidelity, Score
 
-_NUMBER = "text-align:right;font-variant-numeric:tabular-nums;padding:2px 10px"
+_NUMBER = "text-align:right;font-variant-numeric:tabular-nums"
+_TEXT = "text-align:left"
 _HEADS = ("what", "of", "value", "real resample (90 %)", "reads as")
+_SIDES = (_TEXT, _TEXT, _NUMBER, _NUMBER, _TEXT)
 _WARN = "border-left:4px solid #b0413e;padding:4px 10px;background:#b0413e18"
 
 
 def html(report: Fidelity) -> str:
     """Return the report as a table; what could not be computed comes first, in red."""
-    head = "".join(f"<th>{name}</th>" for name in _HEADS)
+    head = "".join(f"<th style='{style}'>{name}</th>" for name, style in zip(_HEADS, _SIDES, strict=True))
     rows = "".join(_row(score) for score in report.scores)
     style = _WARN if report.internal else "padding:4px 10px"
     return (
@@ -33,14 +35,14 @@ def _row(score: Score) -> str:
     if score.problem:
         text = f"not computable: {score.problem}"
         return (
-            f"<tr style='color:#b0413e'><td>{escape(score.metric)}</td><td>{escape(score.target)}</td>"
-            f"<td colspan='3'>{escape(text)}</td></tr>"
+            f"<tr style='color:#b0413e'><td style='{_TEXT}'>{escape(score.metric)}</td>"
+            f"<td style='{_TEXT}'>{escape(score.target)}</td><td colspan='3' style='{_TEXT}'>{escape(text)}</td></tr>"
         )
     floor = "–" if math.isnan(score.floor) else f"{show_value(score.floor_low)} to {show_value(score.floor_high)}"
     return (
-        f"<tr><td>{escape(score.metric)}</td><td>{escape(score.target)}</td>"
+        f"<tr><td style='{_TEXT}'>{escape(score.metric)}</td><td style='{_TEXT}'>{escape(score.target)}</td>"
         f"<td style='{_NUMBER}'>{show_value(score.value)}</td><td style='{_NUMBER}'>{floor}</td>"
-        f"<td>{escape(score.reading)}</td></tr>"
+        f"<td style='{_TEXT}'>{escape(score.reading)}</td></tr>"
     )
 
 

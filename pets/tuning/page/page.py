@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import re
 import tomllib
 from collections.abc import Mapping
 from functools import cache
@@ -70,12 +71,13 @@ def render(numbers: Mapping[str, Any]) -> str:
     return environment.get_template("tune.html.j2").render(
         language=language,
         texts=texts,
-        title=numbers["title"],
+        title=_whole(numbers["title"]),
         internal=numbers["internal"],
         policy=_policy(style, script),
         style=Markup(style),  # noqa: S704
         script=Markup(script),  # noqa: S704
         data=Markup(data),  # noqa: S704
+        measure=numbers["rule"]["measure"],
         questions=_QUESTIONS,
         rules=_RULES,
     )
@@ -96,7 +98,8 @@ def _read(name: str) -> str:
 @cache
 def _script() -> str:
     parts = "\n".join(_read(f"scripts/{name}.js") for name in SCRIPTS)
-    return '(() => {\n"use strict";\nconst DATA = JSON.parse(document.getElementById("data").textContent);\n' f"{parts}}})();"
+    data = 'const DATA = JSON.parse(document.getElementById("data").textContent);'
+    return f'(() => {{\n"use strict";\n{data}\n{parts}}})();'
 
 
 def _policy(style: str, script: str) -> str:
@@ -117,11 +120,12 @@ def _embed(document: Mapping[str, Any]) -> str:
     for character in "<>&\u2028\u2029":
         text = text.replace(character, f"\\u{ord(character):04x}")
     # A lone surrogate cannot be written as UTF-8; JSON can say it.
-    return "".join(f"\\u{ord(c):04x}" if "\ud800" <= c <= "\udfff" else c for c in text) if _torn(text) else text
+    return re.sub("[\ud800-\udfff]", lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
-def _torn(text: str) -> bool:
-    return any("\ud800" <= character <= "\udfff" for character in text)
+def _whole(text: str) -> str:
+    """Return a text that UTF-8 can write."""
+    return text.encode("utf-8", "replace").decode("utf-8")
 
 
 def _pack(tables: list[dict[str, Any]]) -> list[dict[str, Any]]:

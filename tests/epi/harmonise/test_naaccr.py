@@ -62,6 +62,9 @@ def test_spellings_of_one_file_agree(naaccr: Write, tmp_path: Path):
         "prefix": prefixed,
         "no namespace": text.replace(' xmlns="http://naaccr.org/naaccrxml"', ""),
         "extension": text.replace("<Tumor>", foreign + "<Tumor>" + foreign),
+        "item of another standard": text.replace(
+            "<Tumor>", '<Tumor><x:Item xmlns:x="urn:x" naaccrId="primarySite">C999</x:Item>'
+        ),
         "comments": text.replace("C220", "C2<!-- x -->20").replace("8970", "<![CDATA[8970]]>"),
         "blanks": text.replace(">C220<", ">\n  C220  <"),
         "older": text.replace("sexAssignedAtBirth", "sex").replace("-250.xml", "-220.xml"),
@@ -137,6 +140,15 @@ def test_region_of_choice(naaccr: Write):
     assert harmonise_naaccr(path, region="countyAtDx").frame["region"].tolist() == ["061"]
     with pytest.raises(InvalidArgument, match="region"):
         harmonise_naaccr(path, region="addrAtDxCity")
+
+
+def test_version_of_the_classification(naaccr: Write):
+    """8085/3, squamous cell carcinoma that is positive for a virus, came with the later version."""
+    path = naaccr([(CHILD, [{**LIVER, "primarySite": "C019", "histologicTypeIcdO3": "8085"}])])
+    assert harmonise_naaccr(path).frame["diagnosis"].tolist() == ["XIf"]
+    assert harmonise_naaccr(path, iccc="WHO 2008").frame["diagnosis"].isna().all()
+    with pytest.raises(InvalidArgument, match="version"):
+        harmonise_naaccr(path, iccc="WHO 1999")  # type: ignore[arg-type]
 
 
 def test_no_tumours(naaccr: Write):

@@ -15,58 +15,9 @@ import pytest
 
 from pets.epi.harmonise import harmonise_omop
 from pets.errors import ConfigError, DataError, InvalidArgument
+from tests.epi.harmonise.oncology import EXPECTED, LIST, ONCOLOGY, STAGES, SYNTHEA, listed
 
-SYNTHEA = Path(__file__).parent / "data" / "omop"
 CONCEPTS = "source_value,topography,morphology\n65363002,C22.0,8970/3\n195662009,C71.7,9470/3\n"
-CONDITION = [
-    "condition_occurrence_id", "person_id", "condition_concept_id", "condition_start_date",
-    "condition_source_value", "condition_source_concept_id",
-]  # fmt: skip
-ONCOLOGY: dict[str, pd.DataFrame] = {
-    "PERSON": pd.DataFrame(
-        [
-            [1, 8507, 2012, 3, 10, 7], [2, 8532, 2010, 6, None, 7], [3, 8521, 2005, None, None, None],
-            [4, 0, 2000, 1, 1, 8], [5, 8507, 2001, 1, 1, None],
-        ],
-        columns=["person_id", "gender_concept_id", "year_of_birth", "month_of_birth", "day_of_birth", "location_id"],
-    ).astype("Int64"),
-    "CONDITION_OCCURRENCE": pd.DataFrame(
-        [
-            [10, 1, 44499999, "2014-03-15", "8970/3-C22.0", 44499999],  # the ICD-O-3 code is the source value
-            [11, 1, 44499999, "2013-12-01", "8970/3-C22.0", 44499999],  # the same tumour, earlier
-            [12, 1, 44500001, "2015-01-01", "x", 0],                    # another tumour, by the vocabulary
-            [13, 2, 0, "2016-02-01", "O'Neil\\'s tumour", 0],           # by the list, with letters that SQL minds
-            [14, 2, 372328, "2011-01-01", "65363002", 372328],          # no tumour
-            [15, 3, 44500001, "2020-06-30", None, None],
-            [16, 4, 44500002, "2019-06-30", "9500/3-C74.9", 0],
-            [17, 5, 372328, "2011-01-01", "65363002", 372328],
-        ],
-        columns=CONDITION,
-    ).astype({name: "Int64" for name in CONDITION if name.endswith("_id")}),
-    "DEATH": pd.DataFrame([[1, "2016-01-01"]], columns=["person_id", "death_date"]),
-    "OBSERVATION_PERIOD": pd.DataFrame(
-        [[1, "2014-12-31"], [1, "2017-12-31"], [2, "2020-02-01"], [3, "2021-06-30"], [4, "2018-01-01"]],
-        columns=["person_id", "observation_period_end_date"],
-    ),
-    "LOCATION": pd.DataFrame([[7, "NY"], [8, "NJ"]], columns=["location_id", "state"]),
-    "CONCEPT": pd.DataFrame(
-        [[44500001, "ICDO3", "9470/3-C71.6"], [372328, "SNOMED", "65363002"], [44500001, "SNOMED", "8000/3-C80.9"]],
-        columns=["concept_id", "vocabulary_id", "concept_code"],
-    ),
-    "MEASUREMENT": pd.DataFrame(
-        [[1, 777, 10], [1, 778, 12], [2, 777, None], [3, 999, 15], [1, 778, None]],
-        columns=["person_id", "measurement_concept_id", "measurement_event_id"],
-    ).astype("Int64"),
-}  # fmt: skip
-LIST = "source_value,diagnosis\nO'Neil\\'s tumour,VIIb\n"
-STAGES = "concept_id,stage\n777,localised\n778,metastatic\n"
-EXPECTED = {
-    "patient": ["1", "1", "2", "3", "4"], "tumour": [1, 2, 1, 1, 1], "group": ["VII", "III", "VII", "III", "IV"],
-    "diagnosis": ["VIIa", "IIIc", "VIIb", "IIIc", "IVa"], "age": [1, 2, 5, 14, 19],
-    "sex": ["male", "male", "female", "other", None], "year": [2013, 2015, 2016, 2020, 2019],
-    "region": ["NY", "NY", "NY", None, "NJ"], "stage": ["localised", "metastatic", "localised", None, None],
-    "time": [761, 365, 1461, 365, None], "event": ["dead", "dead", "alive", "alive", "alive"],
-}  # fmt: skip
 
 
 def folder(tmp_path: Path) -> Path:
@@ -112,6 +63,13 @@ def sqlite(tmp_path: Path) -> Any:
     return connection
 
 
+def duckdb_attached(tmp_path: Path) -> Any:
+    """Another database attached to a connection, as its extension for PostgreSQL does."""
+    connection = duckdb.connect()
+    connection.execute(f"attach '{duckdb_file(tmp_path)}' as far (read_only)")
+    return connection
+
+
 PLACES: dict[str, Callable[[Path], Any]] = {
     "pandas": lambda _: ONCOLOGY,
     "polars": lambda _: {name: pl.from_pandas(frame) for name, frame in ONCOLOGY.items()},
@@ -121,6 +79,7 @@ PLACES: dict[str, Callable[[Path], Any]] = {
     "folder of parquet": parquet,
     "duckdb file": duckdb_file,
     "duckdb schema": duckdb_schema,
+    "duckdb attached": duckdb_attached,
     "database": sqlite,
 }
 
@@ -134,20 +93,16 @@ def lists(tmp_path: Path) -> dict[str, Path]:
     return {"concepts": inside / "concepts.csv", "stages": inside / "stages.csv"}
 
 
-def listed(frame: pd.DataFrame) -> dict[str, list[Any]]:
-    return frame.astype(object).where(frame.notna(), None).to_dict("list")
-
-
 @pytest.mark.parametrize("place", PLACES)
 def test_every_place(place: str, tmp_path: Path, lists: dict[str, Path]):
-    schema = "cdm" if place == "duckdb schema" else ""
+    schema = {"duckdb schema": "cdm", "duckdb attached": "far.main"}.get(place, "")
     found = harmonise_omop(PLACES[place](tmp_path), **lists, schema=schema)
     assert listed(found.frame) == EXPECTED
     assert [(item.column, item.code, item.rows) for item in found.report.unmapped] == [
-        ("condition", "372328 65363002", 2)
-    ]
+        ("condition", "372328 65363002", 2), ("condition", "44500002 x", 1)
+    ]  # fmt: skip
     notes = found.report.notes
-    assert notes["further conditions of a tumour, which are no further tumours"] == 1
+    assert notes["further conditions of a tumour, which are no further tumours"] == 2
     assert notes["follow-up ends before diagnosis: taken as unknown"] == 1
     assert notes["birth_date known in part: the middle of the days possible is taken"] == 2
 
@@ -208,6 +163,11 @@ def test_tables_that_do_not_serve(tmp_path: Path, lists: dict[str, Path]):
         harmonise_omop(few)
     with pytest.raises(InvalidArgument, match="MEASUREMENT"):
         harmonise_omop({k: v for k, v in ONCOLOGY.items() if k != "MEASUREMENT"}, **lists)
+    with pytest.raises(InvalidArgument, match="pandas and polars"):
+        harmonise_omop({**ONCOLOGY, "DEATH": pl.from_pandas(ONCOLOGY["DEATH"])})
+    texts = {name: pl.from_pandas(frame) for name, frame in ONCOLOGY.items()}
+    with pytest.raises(InvalidArgument, match="its engine raised"):
+        harmonise_omop({**texts, "DEATH": texts["DEATH"].with_columns(pl.col("person_id").cast(pl.String))})
     (tmp_path / "text.duckdb").write_text("no database" * 1000)
     for source in (3, None, tmp_path / "nowhere", tmp_path / "text.duckdb", {"PERSON": 3}):
         with pytest.raises(InvalidArgument):

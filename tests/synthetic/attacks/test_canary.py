@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import pets
+from pets.dp.distributed import concentrated_shares
 from pets.errors import InvalidArgument, PairingRefused
 from pets.synthetic import AIM, MST, Independent
 from pets.synthetic.attacks import audit_fit
@@ -58,6 +59,32 @@ def test_what_proves_needs_no_law():
 def test_whole_fits_lose_what_they_claim(kind):
     found = audit_fit(kind(epsilon=8, delta="1e-5", rows=400), fits=1000)
     assert found.kept and found.mu_high / found.mu_claimed >= 0.9, str(found)
+
+
+@dataclass(frozen=True)
+class Across:
+    """Fits over three sites with the noise inside the sum, none of whom tells his share."""
+
+    made: Any
+
+    def fit(self, frame, domain):
+        sites = {"FR": frame, "UK": frame[:0], "US": frame[:0]}
+        return self.made.fit_across(sites, domain, pets.mpc.MaskedSum(), colluding_sites=0)
+
+
+@pytest.mark.slow
+def test_noise_inside_the_sum_loses_what_it_claims():
+    found = audit_fit(Across(Independent(epsilon=8, delta="1e-5", rows=400)), fits=1000)
+    assert found.kept and found.mu_high / found.mu_claimed >= 0.9, str(found)
+
+
+@pytest.mark.slow
+def test_planted_a_share_that_one_site_forgets(monkeypatch):
+    monkeypatch.setattr(
+        "pets.synthetic.across.spending.concentrated_shares", lambda s, h: concentrated_shares(s / 2, h)
+    )
+    found = audit_fit(Across(Independent(epsilon=8, delta="1e-5", rows=400)), fits=400)
+    assert not found.kept, str(found)
 
 
 def test_a_whole_fit_is_audited():

@@ -13,6 +13,7 @@ import pytest
 
 from pets.tuning.demo import demo_plan
 from pets.tuning.numbers import numbers
+from pets.tuning.page import render
 from pets.tuning.plan import Axis, Source, Table, TuningPlan
 
 PROGRAMS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
@@ -42,6 +43,12 @@ class Opened:
         self.page.fill("#epsilon-typed", text)
         self.page.press("#epsilon-typed", "Enter")
         self.settle()
+
+    def quiet(self) -> None:
+        """Assert that the page asked for its own file only, and complained about nothing."""
+        assert self.complaints == []
+        assert [url for url in self.requests if not url.startswith(("file:", "blob:"))] == []
+        assert len([url for url in self.requests if url.startswith("file:")]) == 1
 
     def settle(self) -> None:
         """Wait until a change is drawn: the page draws in the next frame."""
@@ -77,6 +84,11 @@ def show(browser: Any, tmp_path: Path) -> Iterator[Callable[..., Opened]]:
     yield opened
     for context in contexts:
         context.close()
+
+
+@pytest.fixture
+def opened(show: Callable[..., Opened], demo: dict[str, Any]) -> Opened:
+    return show(render(demo))
 
 
 @pytest.fixture(scope="session")

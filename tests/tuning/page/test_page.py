@@ -11,6 +11,7 @@ from html.parser import HTMLParser
 from importlib.resources import files
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -23,7 +24,7 @@ HOSTILE = (
     "</script><script>alert(1)</script>",
     "<!--<script>",
     "<img src=x onerror=alert(1)>",
-    "\" onmouseover=\"alert(1)\" x='",
+    '" onmouseover="alert(1)" x=\'',
     "\u2028\u2029\\u003c/script>",
     "\u202eylno rebmun a ton\u202c مرحبا",
     "{{ 7 * 7 }} {% raw %} {epsilon} *bold*",
@@ -133,7 +134,9 @@ def test_hostile_labels_stay_labels(small: Callable[..., dict[str, Any]]) -> Non
 @settings(max_examples=25)
 @given(st.text(alphabet=st.characters(codec=None), max_size=30))
 def test_any_text_comes_through_as_it_is(template: dict[str, Any], text: str) -> None:
-    found = Page(render({**template, "title": "t", "note": text}))
+    html = render({**template, "title": text, "note": text})
+    html.encode()
+    found = Page(html)
     assert found.data["numbers"]["note"] == text
     assert len(found.raw) == 3
 
@@ -189,3 +192,64 @@ def test_an_unknown_language_is_refused(template: dict[str, Any]) -> None:
 def test_no_text_promises_more_than_can_be_kept(language: str, template: dict[str, Any]) -> None:
     text = render({**template, "language": language})
     assert re.findall(r"\b(anonym\w*|safe\w*|sicher\w*)\b", text, re.IGNORECASE) == []
+
+
+# Colours
+
+
+def palettes() -> dict[str, dict[str, str]]:
+    css = (files("pets.tuning.page") / "tune.css").read_text(encoding="utf-8")
+    light, dark = re.findall(r":root \{([^}]*--ink[^}]*)\}", css)
+    return {name: dict(re.findall(r"(--[\w-]+):\s*(#\w{6})", block)) for name, block in (("l", light), ("d", dark))}
+
+
+def linear(colour: str) -> np.ndarray:
+    channels = np.array([int(colour[i : i + 2], 16) for i in (1, 3, 5)]) / 255
+    return np.where(channels <= 0.04045, channels / 12.92, ((channels + 0.055) / 1.055) ** 2.4)
+
+
+def contrast(a: str, b: str) -> float:
+    """Contrast ratio of WCAG 2."""
+    low, high = sorted(float(np.array([0.2126, 0.7152, 0.0722]) @ linear(c)) + 0.05 for c in (a, b))
+    return high / low
+
+
+def lab(rgb: np.ndarray) -> np.ndarray:
+    xyz = np.array([[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]]) @ rgb
+    f = np.cbrt(xyz / np.array([0.9505, 1, 1.089]))
+    return np.array([116 * f[1] - 16, 500 * (f[0] - f[1]), 200 * (f[1] - f[2])])
+
+
+# Machado, Oliveira, Fernandes (2009), severity 1.0
+SIGHT = {
+    "usual": np.eye(3),
+    "protan": np.array(
+        [[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216], [-0.003882, -0.048116, 1.051998]]
+    ),
+    "deutan": np.array(
+        [[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413], [-0.01182, 0.04294, 0.968881]]
+    ),
+    "tritan": np.array(
+        [[1.255528, -0.076749, -0.178779], [-0.078411, 0.930809, 0.147602], [0.004733, 0.691367, 0.3039]]
+    ),
+}
+
+
+@pytest.mark.parametrize("theme", ["l", "d"])
+def test_text_can_be_read(theme: str) -> None:
+    palette = palettes()[theme]
+    for name in ("--ink", "--muted", "--yes", "--no", "--third"):
+        assert contrast(palette[name], palette["--paper"]) >= 4.5
+    for wash in ("--yes-wash", "--no-wash", "--track"):
+        assert contrast(palette["--ink"], palette[wash]) >= 4.5
+
+
+@pytest.mark.parametrize("theme", ["l", "d"])
+@pytest.mark.parametrize("sight", SIGHT)
+def test_usable_and_unusable_are_told_apart_by_every_eye(theme: str, sight: str) -> None:
+    palette = palettes()[theme]
+    yes, no, third = (
+        lab(np.clip(SIGHT[sight] @ linear(palette[name]), 1e-4, 1)) for name in ("--yes", "--no", "--third")
+    )
+    assert float(np.linalg.norm(yes - no)) >= 40
+    assert float(np.linalg.norm(yes - third)) >= 15

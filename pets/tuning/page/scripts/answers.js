@@ -36,7 +36,7 @@ const answerLosses = (view) => {
   const q = view.noisiest.halfWidth();
   const from = Math.max(0, 5 - q);
   const most = Math.max(10, 5 + q);
-  const x = (value) => 4 + ((width - 8) * value) / most;
+  const x = (value) => 8 + ((width - 20) * value) / most;
   picture(
     "lose-sketch", width, 46, say("lose_sketch", { low: asCount(from), high: asCount(5 + q) }),
     line(x(0), 18, x(most), 18, "axis"),
@@ -88,7 +88,7 @@ const answerNextYear = () => {
   picture(
     "next-sketch", width, 46, say("next_sketch", values),
     ...budgetBar(scale, 8, 14),
-    word(0, 42, say("budget_spent")),
+    word(0, 42, spentBefore() > 0 ? say("budget_spent") : say("ledger_plan")),
     word(width, 42, over ? say("budget_over") : say("budget_left"), { "text-anchor": "end", class: over ? "no" : "" }),
   );
 };

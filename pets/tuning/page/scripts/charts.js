@@ -47,9 +47,10 @@ const bucketRow = (name, { cells: all, usable, cases, kept }, kind = null) =>
 
 const shorten = (text, letters) => (text.length > letters ? `${[...text].slice(0, letters - 1).join("")}\u2026` : text);
 
+// Isolates keep a label that runs from right to left away from the number beside it.
 const mapName = (cell, y, left) =>
   svg("text", { x: left - 10, y, "text-anchor": "end", class: cell.verdict === "usable" ? "ink" : "" },
-    svg("title", {}, cell.label), `${shorten(cell.label, Math.floor((left - 46) / 7))} \u00b7 ${asCases(cell.count)}`);
+    svg("title", {}, cell.label), `\u2068${shorten(cell.label, Math.floor((left - 46) / 7))}\u2069 \u00b7 ${asCases(cell.count)}`);
 
 const bucketNames = (filled, top, step, width) =>
   BUCKETS.flatMap((_, i) => {

@@ -46,7 +46,7 @@ const showControls = () => {
 const unitWords = () =>
   [
     say(privacy.neighbours === "add_remove" ? "unit_add_remove" : "unit_replace", { noun: term(privacy.noun) }),
-    privacy.mechanism === "discrete_laplace" ? say("delta_none") : say("delta_some", { delta: oneIn(privacy.delta) }),
+    privacy.mechanism === "discrete_laplace" ? say("delta_none") : say("delta_some", { delta: asSmall(privacy.delta) }),
   ].join(" \u00b7 ");
 
 const cutWords = () => {
@@ -78,6 +78,10 @@ const showRule = () => {
     complain(byId(name), "");
   }
 };
+
+const isRuleChanged = () => Object.keys(RULES).some((name) => state.rule[name] !== startRule[name]);
+const drawRuleName = () =>
+  byId("rule-name").replaceChildren(isRuleChanged() ? say("rule_changed") : label(startRule.name));
 
 const typedRule = (name) => {
   const { scale, least, most, whole: integer } = RULES[name];

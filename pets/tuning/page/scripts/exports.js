@@ -26,6 +26,13 @@ const planText = () => {
 
 const decisionFields = () => Object.fromEntries(["who", "when", "comment"].map((id) => [id, byId(id).value.trim()]));
 
+// A rule that was changed here no longer goes by the name that it has in the plan.
+const thresholds = () => {
+  const { name, measure } = startRule;
+  const values = Object.fromEntries(Object.keys(RULES).map((key) => [key, state.rule[key]]));
+  return { name: isRuleChanged() ? null : name, measure, ...values };
+};
+
 const recordText = () => {
   const { filled, usable, cases, kept, noises } = latest;
   const { who, when, comment } = decisionFields();
@@ -41,7 +48,7 @@ const recordText = () => {
     mechanism: privacy.mechanism,
     contribution: state.contribution,
     unit: privacy.unit_words,
-    thresholds: state.rule,
+    thresholds: thresholds(),
     budget: { total: budget.total, spent: spentBefore(), this_plan: state.epsilon, left: Number(leftAfter(1).toPrecision(12)) },
     tables: numbers.tables.map((table, i) => ({
       name: table.name, share: table.share, half_width_95: noises[i].halfWidth(), smallest_usable: smallestUsable(state.rule, noises[i]),

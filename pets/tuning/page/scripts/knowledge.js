@@ -6,6 +6,7 @@ const isExposed = (text) => /^YES\b/.test(text);
 const signOf = (text) => {
   if (isExposed(text)) return "exposed";
   if (SIGNS.includes(text)) return text;
+  if (/^yes\b/.test(text)) return "yes";
   return /^(never|no|there is none)\b/i.test(text) ? "no" : "part";
 };
 const sightOf = (text) =>
@@ -31,7 +32,7 @@ const asBytes = (bytes) => {
 // Parties that hold an exact count of a registry other than themselves.
 const answerSaw = () => {
   const { who, cells: seen } = numbers.who_sees;
-  const names = who.filter((_, i) => seen[i].some(isExposed)).map(term);
+  const names = who.filter((_, i) => seen[i].some(isExposed)).map(term).map((name, i) => (i ? name[0].toLocaleLowerCase() + name.slice(1) : name));
   const list = new Intl.ListFormat(DATA.language).format(names);
   answer("saw", names.length ? asCount(names.length) : say("saw_nobody"), names.length ? sayMany("saw_small", names.length) : say("saw_nobody_small"),
     names.length ? DATA.texts.saw_said : DATA.texts.saw_none, { list });
@@ -50,7 +51,8 @@ const drawAdvice = () => {
   byId("advice").replaceChildren(...rich(DATA.texts[epsilon === null ? "advice_none" : "advice_found"], { epsilon: asEpsilon(epsilon ?? 0) }), " ",
     epsilon === null ? el("a", { href: "#choose" }, say("advice_instead"))
       : el("button", { type: "button", id: "take-advice", class: "small screen-only", onclick: () => setEpsilon(epsilon) }, say("take_advice", { epsilon: asEpsilon(epsilon) })));
-  byId("choose-words").replaceChildren(el("span", { lang: "en" }, recommendation.words));
+  write("choose-short", epsilon === null ? "choose_none" : "choose_found", { epsilon: asEpsilon(epsilon ?? 0) });
+  byId("choose-words").textContent = recommendation.words;
   byId("split-table").hidden = split.length === 0;
   plainTable("split-table", ["split_table", "split_now", "split_better"],
     split.map((part) => el("tr", {}, el("th", { scope: "row" }, label(part.table)),

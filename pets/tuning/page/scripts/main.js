@@ -20,6 +20,7 @@ const draw = () => {
   latest = derive();
   for (const step of STEPS) step(latest);
   showControls();
+  drawRuleName();
   const headline = drawHeadline(latest);
   clearTimeout(speaking);
   speaking = setTimeout(() => { byId("spoken").textContent = headline; }, 500);

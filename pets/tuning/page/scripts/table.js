@@ -66,6 +66,7 @@ const drawHead = () => {
           "th",
           { scope: "col", class: `c-${key}`, "aria-sort": chosen ? direction : "none" },
           el("button", { type: "button", id: `sort-${key}`, title: say("sort_by"), onclick: () => sortBy(key) }, say(`column_${key}`)),
+          el("span", { class: "print-only" }, say(`column_${key}`)), // a button is not printed again on the next page
         );
       }),
     ),

@@ -8,6 +8,7 @@ const fixed = [0, 1, 2, 3].map((digits) =>
 );
 const asCount = fixed[0];
 const asPlain = numberFormat({ maximumSignificantDigits: 6 });
+const asSmall = numberFormat({ maximumSignificantDigits: 2, maximumFractionDigits: 20 });
 const asThree = numberFormat({ maximumSignificantDigits: 3 });
 const asTwo = numberFormat({ maximumSignificantDigits: 2 });
 
