@@ -1,4 +1,4 @@
-"""The command ``pets simulate``: files of registries that never were, to try a study out before any registry runs it."""
+"""The command ``pets simulate``: files of registries that never were, to try a study out on."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from pets.errors import DataError, InvalidArgument
+from pets.errors import InvalidArgument
 
 Output = Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="Folder to write to; made if missing.")]
 Sites = Annotated[int, typer.Option("--sites", "-s", help="How many registries, 1 to 1,000.")]
@@ -53,6 +53,6 @@ def simulate(
         for name in registries:
             registries[name].to_csv(output / f"{re.sub(r'[^a-z0-9]+', '-', name.lower())}.csv", index=False)
     except OSError as error:
-        raise DataError(f"cannot write to {str(output)!r}: {error.strerror}") from None
+        raise InvalidArgument("output", f"{str(output)!r} cannot be written to: {error.strerror}") from None
     log.print(f"{registries!r}".strip("<>"), markup=False)
     Console().print(f"{output}", markup=False, highlight=False)

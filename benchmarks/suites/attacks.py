@@ -98,10 +98,16 @@ def _other_dp(epsilon: float, amount: Amount) -> Points:
     )
     yield points.exact("ThresholdedCounts", BOUND, bound(epsilon, float(DELTA)), epsilon=epsilon)
     pair = pets.Count(by=["g"]).bind(pets.Domain(g=["a", "b"]))
-    for selector in (pets.dp.ExponentialMechanism(e), pets.dp.PermuteAndFlip(e), pets.dp.ReportNoisyMax(e)):
+    for selector in (
+        pets.dp.ExponentialMechanism(e),
+        pets.dp.PermuteAndFlip(e),
+        pets.dp.ReportNoisyMax(e),
+        pets.dp.TopK(1, e),
+        pets.dp.AboveThreshold(COUNT + 1, e),
+    ):
 
         def chosen(extra: int, s: Any = selector) -> bool:
-            return s.choose(np.array([COUNT + extra, COUNT]), pair, source)[0][0] == 0
+            return s.choose(np.array([COUNT + extra, COUNT]), pair, source)[0][:1] == (0,)
 
         name = type(selector).__name__
         yield points.share(name, SUCCESS, _play(games, chosen), games, epsilon=epsilon)

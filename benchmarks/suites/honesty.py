@@ -92,7 +92,7 @@ def _shares(epsilon: float, amount: Amount) -> Points:
 
 
 def _audited(epsilon: float, amount: Amount) -> Points:
-    draws = amount.of(2_000_000, 100_000_000)
+    draws = amount.of(1_000_000, 100_000_000)
     for name, mechanism, setting in (
         ("DiscreteLaplace", pets.dp.DiscreteLaplace(epsilon=str(epsilon)), "honest"),
         (

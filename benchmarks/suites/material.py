@@ -70,7 +70,7 @@ def liver() -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     table = ci5_children()
     children = table[table["registry"].isin(EUROPE_21) & table["age_group"].isin(AGE_GROUPS[:3])]
     chosen = children[children["site"] == "Liver"]
-    order = [(sex, age) for sex in SEXES for age in sorted(AGE_GROUPS[:3])]
+    order = [(sex, age) for sex in SEXES for age in AGE_GROUPS[:3]]
     wide = chosen.pivot_table(index="registry", columns=["sex", "age_group"], values="cases", aggfunc="sum")[order]
     years = chosen.groupby(["sex", "age_group"])["person_years"].sum().loc[order]
     return wide.to_numpy(dtype=np.int64), years.to_numpy(dtype=np.float64)

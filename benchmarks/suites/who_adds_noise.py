@@ -41,9 +41,7 @@ def run(_: Amount) -> Found:
             found.update(_both(name, "curator behind a secure sum", _variance(laplace), at))
         found.update(_both("DiscreteLaplace", "every registry: trust nobody else", sites * _variance(laplace), at))
         found.update(
-            _both(
-                "RandomizedResponse", "every patient: trust nobody", response(epsilon, total, 6, total // 6), total, at
-            )
+            _both("RandomizedResponse", "every patient: trust nobody", response(epsilon, total, 6, total // 6), at)
         )
     hidden = int(tables[(tables > 0) & (tables < 5)].sum())
     found.add(

@@ -71,9 +71,9 @@ class Site:
     rows: Callable[[], object]
     log: AuditLog
     dataset: str = "default"
-    _held: int = field(default=0, repr=False)
-    _admitted: set[bytes] = field(default_factory=set, repr=False)
-    _paid: set[bytes] = field(default_factory=set, repr=False)
+    _held: int = field(default=0, init=False, repr=False)
+    _admitted: set[bytes] = field(default_factory=set, init=False, repr=False)
+    _paid: set[bytes] = field(default_factory=set, init=False, repr=False)
 
     def __post_init__(self) -> None:
         if SERVER not in self.store.roster or self.name == SERVER:

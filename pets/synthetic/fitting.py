@@ -208,7 +208,7 @@ class Fitting:
     def blunted(self, sigma: float) -> float:
         """Return the standard deviation of a cell's noise together with what the prior knows of a table of 64 cells."""
         rows = self._worth()
-        return 1 / math.hypot(1 / sigma, 8 * math.sqrt(rows) / self.total)
+        return 1 / math.hypot(1 / sigma, 8 * math.sqrt(rows) / self.total) if rows else sigma
 
     def _worth(self) -> float:
         """Return how many rows the prior is worth, given what was measured."""

@@ -216,11 +216,10 @@ def worth(known: Sequence[Known], noisy: Sequence[tuple[Axes, Array, float]], to
     """Return how many rows of a sample the tables of a prior are worth here, given noisy ones.
 
     If a prior with shares p were a sample of N rows, its expected counts would miss the true ones by about
-    :math:`n^2 p (1 - p) / N` in each cell. The squared distance of noisy counts from expected ones, less what the noise
-    adds to it, estimates the sum of that, and so N, by the method of moments over all noisy tables inside the prior's.
-    What noise alone does to the estimate, but for one time in a thousand, is left to the prior (Laurent and Massart
-    2000, Lemma 1): it is believed until it is contradicted. If it is worth less than a hundredth of what was declared,
-    it is left out.
+    :math:`n^2 p (1 - p) / N` in each cell. The squared distance of noisy counts from expected ones, less the most that
+    noise adds to it but for one time in a thousand (Laurent and Massart 2000, Lemma 1), gives such an N for each noisy
+    table inside the prior's; the smallest counts. So a prior is believed until a column contradicts it. If it is worth
+    less than a hundredth of what was declared, it is left out.
 
     Parameters
     ----------
@@ -231,18 +230,17 @@ def worth(known: Sequence[Known], noisy: Sequence[tuple[Axes, Array, float]], to
     total
         Number of rows.
     """
-    missed = unit = squares = most = 0.0
+    declared = found = known[0].rows
     for axes, values, variance in noisy:
         inside = next((one for one in known if set(axes) <= set(one.axes)), None)
         if inside is None:
             continue
         away = tuple(i for i, axis in enumerate(inside.axes) if axis not in axes)
         shares = inside.shares.sum(axis=away)
-        missed += float(((values - total * shares) ** 2).sum()) - variance * values.size
-        squares, most = squares + variance**2 * values.size, max(most, variance)
-        unit += total**2 * float((shares * (1 - shares)).sum())
-    declared, missed = known[0].rows, missed - 2 * math.sqrt(squares * _RARE) - 2 * most * _RARE
-    found = min(declared, unit / missed) if missed > 0 else declared
+        by_chance = variance * (values.size + 2 * math.sqrt(values.size * _RARE) + 2 * _RARE)
+        missed = float(((values - total * shares) ** 2).sum()) - by_chance
+        if missed > 0:
+            found = min(found, total**2 * float((shares * (1 - shares)).sum()) / missed)
     return found if found >= LEAST * declared else 0.0
 
 

@@ -27,6 +27,12 @@ def test_it_writes_registries_with_their_domain(tmp_path: Path) -> None:
     assert again.exit_code != 0 and isinstance(again.exception, pets.errors.InvalidArgument)
 
 
+def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    done = CliRunner().invoke(app, ["simulate", "-o", str(tmp_path / "file" / "x"), "-n", "10"])
+    assert isinstance(done.exception, pets.errors.InvalidArgument) and "cannot be written" in str(done.exception)
+
+
 def test_a_wrong_profile_is_refused(tmp_path: Path) -> None:
     done = CliRunner().invoke(app, ["simulate", "-o", str(tmp_path / "x"), "--like", "mars"])
     assert isinstance(done.exception, pets.errors.InvalidArgument)

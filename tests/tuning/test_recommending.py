@@ -101,6 +101,19 @@ def test_two_axes_where_one_is_not_enough() -> None:
     assert step["axis"] == "a, b"
 
 
+def test_the_collapse_that_keeps_most_cells_is_taken() -> None:
+    axes = (Axis("age", tuple(f"{i}-{i}" for i in range(8))), Axis("type", ("common", "rare a", "rare b")))
+    plan = TuningPlan((Table("t", axes, Fraction(1), (100, 10, 10) * 8),), SOURCE)
+    (step,) = recommend(plan, Targets(cells=1, of="all")).instead
+    assert (step["axis"], step["cells"]) == ("type", 16)  # merging ages in pairs would do too, and keeps 12
+
+
+def test_no_cell_that_the_rule_accepts_is_no_success() -> None:
+    found = recommend(one((3, 4)))
+    assert found.epsilon is None
+    assert "No epsilon" in found.words
+
+
 def test_nothing_helps_and_it_is_said() -> None:
     found = recommend(one((1, 2)), Targets(cells=1, of="all"))
     assert (found.epsilon, found.instead) == (None, ())

@@ -118,6 +118,20 @@ def test_survival_s_noise_is_that_of_simulated_tables() -> None:
     assert seen == pytest.approx(np.sqrt(noise.variance * gradient), rel=0.1)
 
 
+def test_survival_s_gradient_is_the_numerical_one() -> None:
+    times = (1.0, 2.0, 5.0)
+    at = np.array([18, 7, 3, 6, 14, 48, 108], dtype=float)
+
+    def curve(cells: np.ndarray) -> np.ndarray:
+        life = Life(times, tuple(cells[:3]), tuple(cells[3:6]), float(cells[6]))
+        return np.asarray(survival_curve(life)[0])
+
+    steps = 1e-4 * np.eye(7)
+    slopes = np.array([(curve(at + step) - curve(at - step)) / 2e-4 for step in steps])
+    gradient = survival_curve(Life(times, tuple(at[:3]), tuple(at[3:6]), at[6]))[2]
+    assert np.asarray(gradient) == pytest.approx((slopes**2).sum(axis=0), rel=1e-6)
+
+
 def test_defaults_name_each_table_and_the_smallest_margin() -> None:
     axes = (Axis("a", ("x", "y")), Axis("b", ("u", "v")))
     plan = TuningPlan((Table("t", axes, Fraction(1), (5, 1, 0, 9)),), Source("published", "r", 4))

@@ -239,3 +239,26 @@ def test_a_release_by_the_calendar_makes_rows_in_order():
     made = model.sample(1000, seed=1)
     assert (made.birth <= made.diagnosis).all()
     assert Model.load(saved(model)).sample(1000, seed=1).equals(made)
+
+
+@pytest.mark.filterwarnings("ignore::pets.errors.UnrecordedReleaseWarning")
+def test_the_command_reads_and_writes_dates(tmp_path):
+    """As a new user would try it: CSV in, with an impossible row, and CSV out."""
+    import typer
+    from typer.testing import CliRunner
+
+    from pets.cli_synth import synth
+
+    rows = patients(900)
+    rows.loc[0, "last_contact"] = "1980-01-01"
+    rows.to_csv(tmp_path / "rows.csv", index=False)
+    (tmp_path / "domain.toml").write_text(registry().declared("a test").to_toml(), encoding="utf-8")
+    app = typer.Typer()
+    app.command()(synth)
+    clock = ["--survival", "last_contact:status:diagnosis"]
+    files = [str(tmp_path / "rows.csv"), "--domain", str(tmp_path / "domain.toml"), "-o", str(tmp_path / "out")]
+    done = CliRunner().invoke(app, [*files, *clock, "--epsilon", "3", "--mechanism", "mst", "--no-evaluate"])
+    assert done.exit_code == 0, done.output + repr(done.exception)
+    made = pd.read_csv(tmp_path / "out" / "synthetic.csv")
+    assert len(made) > 700 and impossible(made) == 0
+    assert made.diagnosis.str.fullmatch(r"\d{4}-\d\d-\d\d").all() and made.relapse.isna().any()

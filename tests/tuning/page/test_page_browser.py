@@ -225,7 +225,12 @@ def count_words(word: str) -> str:
 
 
 def test_rows_are_reached_and_chosen_by_keyboard(opened: Any) -> None:
-    opened.page.locator("#cell-rows button").first.focus()
+    opened.page.focus("#scroller")
+    opened.page.keyboard.press("Tab")
+    while opened.page.evaluate("document.activeElement.id").startswith("sort-"):
+        opened.page.keyboard.press("Tab")
+    assert opened.page.evaluate("document.activeElement.closest('#cell-rows tr').getAttribute('aria-rowindex')") == "2"
+    assert opened.page.locator("#cell-rows button[tabindex='0']").count() == 1
     labels = opened.page.evaluate("document.activeElement.textContent")
     for _ in range(40):
         opened.page.keyboard.press("ArrowDown")

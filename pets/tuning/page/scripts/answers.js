@@ -38,15 +38,22 @@ const answerLosses = (view) => {
   const most = Math.max(10, 5 + q);
   const x = (value) => 8 + ((width - 20) * value) / most;
   picture(
-    "lose-sketch", width, 46, say("lose_sketch", { low: asCount(from), high: asCount(5 + q) }),
+    "lose-sketch",
+    width,
+    46,
+    say("lose_sketch", { low: asCount(from), high: asCount(5 + q) }),
     line(x(0), 18, x(most), 18, "axis"),
     svg("line", { x1: x(from), x2: x(5 + q), y1: 18, y2: 18, class: "yes", "stroke-width": 5 }),
     dot(x(5), 18, 5, "full"),
-    ...(q ? [
-      word(x(from), 40, asCount(from), { "text-anchor": "middle" }),
-      word(x(5 + q), 40, asCount(5 + q), { "text-anchor": "middle" }),
-    ] : []),
-    ...(x(5 + q) - x(5) > 62 || !q ? [word(x(5), 40, say("lose_five"), { class: "strong", "text-anchor": "middle" })] : []),
+    ...(q
+      ? [
+          word(x(from), 40, asCount(from), { "text-anchor": "middle" }),
+          word(x(5 + q), 40, asCount(5 + q), { "text-anchor": "middle" }),
+        ]
+      : []),
+    ...(x(5 + q) - x(5) > 62 || !q
+      ? [word(x(5), 40, say("lose_five"), { class: "strong", "text-anchor": "middle" })]
+      : []),
   );
 };
 
@@ -60,7 +67,10 @@ const answerAttack = () => {
   const width = 220;
   const x = (value) => width * value;
   picture(
-    "gain-sketch", width, 46, say("gain_sketch", { right: ofHundred(right) }),
+    "gain-sketch",
+    width,
+    46,
+    say("gain_sketch", { right: ofHundred(right) }),
     box(0, 8, width, 14, "bare"),
     box(0, 8, x(0.5), 14, "past"),
     box(x(0.5), 8, x(right - 0.5), 14, "waste"),
@@ -81,12 +91,20 @@ const answerNextYear = () => {
     years: sayMany("more_years", more),
   };
   byId("next-figure").parentElement.classList.toggle("over", over);
-  answer("next", over ? say("next_over") : asCount(more), over ? say("next_over_small", values) : sayMany("next_small", more),
-    over ? DATA.texts.next_over_said : DATA.texts.next_said, values);
+  answer(
+    "next",
+    over ? say("next_over") : asCount(more),
+    over ? say("next_over_small", values) : sayMany("next_small", more),
+    over ? DATA.texts.next_over_said : DATA.texts.next_said,
+    values,
+  );
   const width = 220;
   const scale = width / Math.max(budget.total, spentBefore() + state.epsilon);
   picture(
-    "next-sketch", width, 46, say("next_sketch", values),
+    "next-sketch",
+    width,
+    46,
+    say("next_sketch", values),
     ...budgetBar(scale, 8, 14),
     word(0, 42, spentBefore() > 0 ? say("budget_spent") : say("ledger_plan")),
     word(width, 42, over ? say("budget_over") : say("budget_left"), { "text-anchor": "end", class: over ? "no" : "" }),
@@ -105,7 +123,8 @@ const budgetBar = (scale, top, height) => {
     box(spent * scale, top, within * scale, height, "area"),
     box((spent + within) * scale, top, (end - spent - within) * scale, height, "waste"),
     ...Array.from({ length: slots }, (_, k) =>
-      box((end + k * state.epsilon) * scale + 1.5, top + 0.5, state.epsilon * scale - 2, height - 1, "slot")),
+      box((end + k * state.epsilon) * scale + 1.5, top + 0.5, state.epsilon * scale - 2, height - 1, "slot"),
+    ),
     line(budget.total * scale, top - 5, budget.total * scale, top + height + 5, "mark"),
   ];
 };
@@ -118,12 +137,20 @@ const answerCells = (view) => {
     few: sayMany("because_few", view.verdicts.few),
     empty: view.verdicts.empty ? sayMany("and_empty", view.verdicts.empty) : "",
   };
-  answer("unusable", asCount(failing), sayMany("unusable_small", view.filled),
-    failing ? DATA.texts.unusable_said : DATA.texts.unusable_none, values);
+  answer(
+    "unusable",
+    asCount(failing),
+    sayMany("unusable_small", view.filled),
+    failing ? DATA.texts.unusable_said : DATA.texts.unusable_none,
+    values,
+  );
   const width = 220;
   const x = (value) => (view.filled ? (width * value) / view.filled : 0);
   picture(
-    "unusable-sketch", width, 46, say("unusable_sketch", { usable: asCount(view.usable), n: asCount(view.filled) }),
+    "unusable-sketch",
+    width,
+    46,
+    say("unusable_sketch", { usable: asCount(view.usable), n: asCount(view.filled) }),
     box(0, 8, width, 14, "bare"),
     box(0, 8, x(view.usable), 14, "area"),
     box(x(view.usable), 8, x(failing), 14, "waste"),

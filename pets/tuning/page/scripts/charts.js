@@ -18,20 +18,37 @@ const drawMap = (view) => {
   const pad = named ? 2 : 0;
   const at = x(state.epsilon);
   picture(
-    "map-picture", width, top + height + 44, say("map_alt", { n: asCount(view.usable), epsilon: asEpsilon(state.epsilon) }),
+    "map-picture",
+    width,
+    top + height + 44,
+    say("map_alt", { n: asCount(view.usable), epsilon: asEpsilon(state.epsilon) }),
     box(left, top, width - left - 12, height, "bare"),
     ...bars.map(({ start, row, rows }) =>
-      box(start, top + row * step + pad, width - 12 - start, rows * step - 2 * pad, "area")),
-    ...(named ? filled.map((cell, i) => mapName(cell, top + i * step + 14, left)) : bucketNames(filled, top, step, width)),
+      box(start, top + row * step + pad, width - 12 - start, rows * step - 2 * pad, "area"),
+    ),
+    ...(named
+      ? filled.map((cell, i) => mapName(cell, top + i * step + 14, left))
+      : bucketNames(filled, top, step, width)),
     ...STOPS.map((stop) => word(x(stop), top + height + 18, asPlain(stop), { "text-anchor": "middle" })),
     word(left, top + height + 38, say("map_axis")),
     line(at, top - 6, at, top + height + 4, "mark"),
-    word(Math.min(at, width - 40), top - 10, `\u03b5 = ${asEpsilon(state.epsilon)}`, { "text-anchor": "middle", class: "strong" }),
+    word(Math.min(at, width - 40), top - 10, `\u03b5 = ${asEpsilon(state.epsilon)}`, {
+      "text-anchor": "middle",
+      class: "strong",
+    }),
   );
   plainTable(
-    "map-table", ["bucket", "bucket_cells", "bucket_usable", "bucket_share", "bucket_cases"],
-    [...BUCKETS.keys()].map((i) => bucketRow(sayBucket(i), view.buckets[i])).concat(
-      bucketRow(say("bucket_all"), { cells: view.filled, usable: view.usable, cases: view.cases, kept: view.kept }, "strong")),
+    "map-table",
+    ["bucket", "bucket_cells", "bucket_usable", "bucket_share", "bucket_cases"],
+    [...BUCKETS.keys()]
+      .map((i) => bucketRow(sayBucket(i), view.buckets[i]))
+      .concat(
+        bucketRow(
+          say("bucket_all"),
+          { cells: view.filled, usable: view.usable, cases: view.cases, kept: view.kept },
+          "strong",
+        ),
+      ),
   );
 };
 
@@ -41,16 +58,28 @@ const sayBucket = (i) => {
 };
 
 const bucketRow = (name, { cells: all, usable, cases, kept }, kind = null) =>
-  el("tr", { class: kind }, el("th", { scope: "row" }, name),
-    ...[asCount(all), asCount(usable), all ? asPercent(usable / all) : "\u2013", cases ? asPercent(kept / cases) : "\u2013"].map(
-      (text) => el("td", {}, text)));
+  el(
+    "tr",
+    { class: kind },
+    el("th", { scope: "row" }, name),
+    ...[
+      asCount(all),
+      asCount(usable),
+      all ? asPercent(usable / all) : "\u2013",
+      cases ? asPercent(kept / cases) : "\u2013",
+    ].map((text) => el("td", {}, text)),
+  );
 
 const shorten = (text, letters) => (text.length > letters ? `${[...text].slice(0, letters - 1).join("")}\u2026` : text);
 
 // Isolates keep a label that runs from right to left away from the number beside it.
 const mapName = (cell, y, left) =>
-  svg("text", { x: left - 10, y, "text-anchor": "end", class: cell.verdict === "usable" ? "ink" : "" },
-    svg("title", {}, cell.label), `\u2068${shorten(cell.label, Math.floor((left - 46) / 7))}\u2069 \u00b7 ${asCases(cell.count)}`);
+  svg(
+    "text",
+    { x: left - 10, y, "text-anchor": "end", class: cell.verdict === "usable" ? "ink" : "" },
+    svg("title", {}, cell.label),
+    `\u2068${shorten(cell.label, Math.floor((left - 46) / 7))}\u2069 \u00b7 ${asCases(cell.count)}`,
+  );
 
 const bucketNames = (filled, top, step, width) =>
   BUCKETS.flatMap((_, i) => {
@@ -111,9 +140,15 @@ const drawOne = () => {
   const middle = x(whole(cell.count));
   const ticks = Array.from({ length: high - low + 1 }, (_, i) => low + i).filter((v) => v % tickStep(gapOf) === 0);
   picture(
-    "one-picture", width, floor + 44, say("one_alt", { n: DRAWS, low: asCount(Math.min(...shown)), high: asCount(Math.max(...shown)) }),
+    "one-picture",
+    width,
+    floor + 44,
+    say("one_alt", { n: DRAWS, low: asCount(Math.min(...shown)), high: asCount(Math.max(...shown)) }),
     line(middle, 18, middle, floor + 6, "dashed"),
-    word(middle, 12, say("one_planned", { n: asCases(cell.count) }), { "text-anchor": nearEdge(middle, width), class: "strong" }),
+    word(middle, 12, say("one_planned", { n: asCases(cell.count) }), {
+      "text-anchor": nearEdge(middle, width),
+      class: "strong",
+    }),
     line(12, floor + 6, width - 12, floor + 6, "axis"),
     ...dots.map(([cx, level]) => dot(cx, floor + 2 - level * (2 * radius + 2) + radius, radius, "area")),
     ...ticks.map((value) => word(x(value), floor + 24, asCount(value), { "text-anchor": "middle" })),
@@ -133,7 +168,12 @@ const oneValues = (cell) => ({
 });
 
 const oneVerdict = (cell) => {
-  const known = { usable: "one_usable", noise: cell.from === null ? "one_never" : "one_noise", few: "one_few", empty: "one_empty" };
+  const known = {
+    usable: "one_usable",
+    noise: cell.from === null ? "one_never" : "one_noise",
+    few: "one_few",
+    empty: "one_empty",
+  };
   return el("span", {}, ...rich(DATA.texts[known[cell.verdict]], oneValues(cell)));
 };
 
@@ -147,24 +187,48 @@ const drawPlain = () => {
   const second = Math.min(260, Math.round(width / 2));
   const field = (left, filled) =>
     Array.from({ length: 100 }, (_, i) =>
-      dot(left + 7 + (i % 10) * side, 7 + Math.floor(i / 10) * side, 5.5, i < filled ? "full" : "ring"));
+      dot(left + 7 + (i % 10) * side, 7 + Math.floor(i / 10) * side, 5.5, i < filled ? "full" : "ring"),
+    );
   const said = (left, chance, key) => [
     ...field(left, Math.round(100 * chance)),
     word(left, 10 * side + 20, say("plain_says", { n: ofHundred(chance) }), { class: "strong" }),
     word(left, 10 * side + 38, say(key)),
   ];
-  picture("plain-picture", width, 10 * side + 46, say("plain_alt", { right: ofHundred(right), wrong: ofHundred(1 - right) }),
-    ...said(0, right, "plain_in"), ...said(second, 1 - right, "plain_out"));
+  picture(
+    "plain-picture",
+    width,
+    10 * side + 46,
+    say("plain_alt", { right: ofHundred(right), wrong: ofHundred(1 - right) }),
+    ...said(0, right, "plain_in"),
+    ...said(second, 1 - right, "plain_out"),
+  );
   write("plain-said", "plain_said", {
-    wrong: ofHundred(1 - right), right: ofHundred(right), ratio: asThree(Math.exp(state.epsilon)),
+    wrong: ofHundred(1 - right),
+    right: ofHundred(right),
+    ratio: asThree(Math.exp(state.epsilon)),
   });
-  byId("plain-delta").textContent = privacy.mechanism === "discrete_laplace" ? "" : say("plain_delta", { delta: oneIn(privacy.delta) });
+  byId("plain-delta").textContent =
+    privacy.mechanism === "discrete_laplace" ? "" : say("plain_delta", { delta: oneIn(privacy.delta) });
   byId("plain-family").hidden = privacy.mechanism !== "discrete_laplace"; // only there do losses add up so simply
-  write("plain-family", "plain_family", { n: asCount(FAMILY), epsilon: asEpsilon(FAMILY * state.epsilon), right: ofHundred(oddsBound(FAMILY * state.epsilon)) });
+  write("plain-family", "plain_family", {
+    n: asCount(FAMILY),
+    epsilon: asEpsilon(FAMILY * state.epsilon),
+    right: ofHundred(oddsBound(FAMILY * state.epsilon)),
+  });
   const priors = [0.01, 0.1, 0.5];
-  plainTable("belief-table", ["belief_before", "belief_up", "belief_down"],
-    priors.map((prior) => el("tr", {}, el("th", { scope: "row" }, say("one_in", { n: asCount(1 / prior) })),
-      el("td", {}, asPercent(beliefAfter(prior, state.epsilon))), el("td", {}, asPercent(beliefBefore(prior, state.epsilon))))));
+  plainTable(
+    "belief-table",
+    ["belief_before", "belief_up", "belief_down"],
+    priors.map((prior) =>
+      el(
+        "tr",
+        {},
+        el("th", { scope: "row" }, say("one_in", { n: asCount(1 / prior) })),
+        el("td", {}, asPercent(beliefAfter(prior, state.epsilon))),
+        el("td", {}, asPercent(beliefBefore(prior, state.epsilon))),
+      ),
+    ),
+  );
 };
 
 const drawBudget = () => {
@@ -172,11 +236,21 @@ const drawBudget = () => {
   const spent = spentBefore();
   const scale = (width - 2) / Math.max(budget.total, spent + state.epsilon);
   const edge = budget.total * scale;
-  picture("budget-picture", width, 76, byId("next-said").textContent,
+  picture(
+    "budget-picture",
+    width,
+    76,
+    byId("next-said").textContent,
     ...budgetBar(scale, 22, 26),
-    word(edge, 12, say("budget_total", { n: asEpsilon(budget.total) }), { "text-anchor": edge > width - 60 ? "end" : "middle", class: "strong" }),
+    word(edge, 12, say("budget_total", { n: asEpsilon(budget.total) }), {
+      "text-anchor": edge > width - 60 ? "end" : "middle",
+      class: "strong",
+    }),
     ...(spent > 0 ? [word(0, 68, say("budget_spent_n", { n: asEpsilon(spent) }))] : []),
-    word(Math.max(spent > 0 ? 110 : 0, spent * scale), 68, say("budget_plan_n", { n: asEpsilon(state.epsilon) }), { class: isOver() ? "no" : "yes" }));
+    word(Math.max(spent > 0 ? 110 : 0, spent * scale), 68, say("budget_plan_n", { n: asEpsilon(state.epsilon) }), {
+      class: isOver() ? "no" : "yes",
+    }),
+  );
   drawProjection();
 };
 
@@ -194,10 +268,21 @@ const drawProjection = () => {
     return [
       box(i * step + 3, 34, step - 6, tall, "bare"),
       box(i * step + 3, top, step - 6, 34 + tall - top, "area"),
-      word(middle, fits ? top - 5 : 34 + tall - 8, fits ? asThree(Math.max(0, Number(left.toPrecision(6)))) : "\u00d7", { "text-anchor": "middle", class: fits ? "ink" : "no" }),
+      word(
+        middle,
+        fits ? top - 5 : 34 + tall - 8,
+        fits ? asThree(Math.max(0, Number(left.toPrecision(6)))) : "\u00d7",
+        { "text-anchor": "middle", class: fits ? "ink" : "no" },
+      ),
       word(middle, 34 + tall + 17, width < 460 ? String(year).slice(-2) : String(year), { "text-anchor": "middle" }),
     ];
   });
-  picture("projection-picture", width, tall + 58, say("projection_alt", { years: sayMany("years_many", yearsPossible()) }),
-    word(0, 14, say("projection_title"), { class: "strong" }), ...columns);
+  picture(
+    "projection-picture",
+    width,
+    tall + 58,
+    say("projection_alt", { years: sayMany("years_many", yearsPossible()) }),
+    word(0, 14, say("projection_title"), { class: "strong" }),
+    ...columns,
+  );
 };

@@ -8,7 +8,7 @@ const fromSlider = (position) => {
   return stop ?? onGrid(LOWEST * Math.exp((SPAN * position) / 1000));
 };
 const nextStop = (up) =>
-  up ? STOPS.find((s) => s > state.epsilon) ?? HIGHEST : STOPS.findLast((s) => s < state.epsilon) ?? LOWEST;
+  up ? (STOPS.find((s) => s > state.epsilon) ?? HIGHEST) : (STOPS.findLast((s) => s < state.epsilon) ?? LOWEST);
 
 // Both "0.5" and "0,5" are understood; "1e400", "" and "five" are not.
 const readNumber = (text) => {

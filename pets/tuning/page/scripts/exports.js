@@ -2,7 +2,9 @@
 const OLDEST_CONTROL = /[\u007f-\u009f]/g;
 const tomlText = (text) =>
   JSON.stringify(text.toWellFormed ? text.toWellFormed() : text).replace(
-    OLDEST_CONTROL, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`);
+    OLDEST_CONTROL,
+    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`,
+  );
 
 // The plan as a file, with the lines changed that say what was set here.
 const planText = () => {
@@ -49,9 +51,17 @@ const recordText = () => {
     contribution: state.contribution,
     unit: privacy.unit_words,
     thresholds: thresholds(),
-    budget: { total: budget.total, spent: spentBefore(), this_plan: state.epsilon, left: Number(leftAfter(1).toPrecision(12)) },
+    budget: {
+      total: budget.total,
+      spent: spentBefore(),
+      this_plan: state.epsilon,
+      left: Number(leftAfter(1).toPrecision(12)),
+    },
     tables: numbers.tables.map((table, i) => ({
-      name: table.name, share: table.share, half_width_95: noises[i].halfWidth(), smallest_usable: smallestUsable(state.rule, noises[i]),
+      name: table.name,
+      share: table.share,
+      half_width_95: noises[i].halfWidth(),
+      smallest_usable: smallestUsable(state.rule, noises[i]),
     })),
     cells: { with_cases: filled, usable, cases, cases_in_usable_cells: kept },
     source: numbers.source,
@@ -74,11 +84,17 @@ const drawExport = () => {
   const over = isOver();
   for (const id of ["save-plan", "save-record"]) byId(id).disabled = over;
   byId("export-note").classList.toggle("over", over);
-  byId("export-note").textContent = over ? say("export_over", { n: asEpsilon(-leftAfter(1)) }) : say("export_ready", { epsilon: asEpsilon(state.epsilon) });
+  byId("export-note").textContent = over
+    ? say("export_over", { n: asEpsilon(-leftAfter(1)) })
+    : say("export_ready", { epsilon: asEpsilon(state.epsilon) });
 };
 
 const listenToExports = () => {
-  for (const [id, value] of Object.entries({ who: numbers.decision.who, when: numbers.decision.when, comment: numbers.decision.comment })) {
+  for (const [id, value] of Object.entries({
+    who: numbers.decision.who,
+    when: numbers.decision.when,
+    comment: numbers.decision.comment,
+  })) {
     byId(id).value = value ?? "";
   }
   byId("save-plan").addEventListener("click", () => {

@@ -5,8 +5,19 @@ let speaking = 0;
 
 // The table comes first: it asks where it is scrolled to, which is cheap only while nothing has been changed.
 const STEPS = [
-  drawTable, answerLosses, answerAttack, answerNextYear, answerCells, drawOne, drawMap, drawTotals, drawPlain, drawBudget,
-  drawLedger, drawMechanisms, drawExport,
+  drawTable,
+  answerLosses,
+  answerAttack,
+  answerNextYear,
+  answerCells,
+  drawOne,
+  drawMap,
+  drawTotals,
+  drawPlain,
+  drawBudget,
+  drawLedger,
+  drawMechanisms,
+  drawExport,
 ];
 
 // What no slider moves.
@@ -23,7 +34,9 @@ const draw = () => {
   drawRuleName();
   const headline = drawHeadline(latest);
   clearTimeout(speaking);
-  speaking = setTimeout(() => { byId("spoken").textContent = headline; }, 500);
+  speaking = setTimeout(() => {
+    byId("spoken").textContent = headline;
+  }, 500);
 };
 
 // Several changes within one frame are drawn once.
@@ -44,13 +57,21 @@ const listenToPage = () => {
     drawFixed();
     refresh();
   });
-  window.addEventListener("beforeprint", () => { inView.printing = true; drawRows(true); });
-  window.addEventListener("afterprint", () => { inView.printing = false; drawRows(true); });
+  window.addEventListener("beforeprint", () => {
+    inView.printing = true;
+    drawRows(true);
+  });
+  window.addEventListener("afterprint", () => {
+    inView.printing = false;
+    drawRows(true);
+  });
 };
 
 const start = () => {
   write("source", `source_${numbers.source.kind}`, {
-    text: numbers.source.text, rows: asCount(numbers.source.rows), digest: numbers.source.digest,
+    text: numbers.source.text,
+    rows: asCount(numbers.source.rows),
+    digest: numbers.source.digest,
   });
   byId("built").textContent = say("built", { version: numbers.version, date: numbers.built });
   byId("unit").textContent = unitWords();

@@ -8,7 +8,11 @@ const { privacy, budget } = numbers;
 
 // Slider values have two digits: 0.05, 0.051, ... 0.1, 0.11, ... 10.
 const GRID = [];
-for (const [unit, first, last] of [[1000, 50, 99], [100, 10, 99], [10, 10, 99]]) {
+for (const [unit, first, last] of [
+  [1000, 50, 99],
+  [100, 10, 99],
+  [10, 10, 99],
+]) {
   for (let k = first; k <= last; k += 1) GRID.push(k / unit);
 }
 GRID.push(HIGHEST);
@@ -59,7 +63,11 @@ const usableFrom = (table, count) => {
   return high < GRID.length ? GRID[high] : null;
 };
 
-const BUCKETS = [[1, 4], [5, 15], [16, Infinity]];
+const BUCKETS = [
+  [1, 4],
+  [5, 15],
+  [16, Infinity],
+];
 const bucketOf = (count) => BUCKETS.findIndex(([, most]) => whole(count) <= most);
 
 // Cells arrive as columns; labels and person-years that repeat are spelt out here.
@@ -67,7 +75,8 @@ const product = (lists) =>
   lists.reduce((rows, list) => rows.flatMap((row) => list.map((item) => [...row, item])), [[]]);
 const cellsOf = (table, t) => {
   const labels = table.labels ?? product(table.axes.map((axis) => axis.labels)).map((parts) => parts.join(" \u00b7 "));
-  const populations = table.populations ?? table.at_risk.map((place) => (place === null ? null : table.distinct[place]));
+  const populations =
+    table.populations ?? table.at_risk.map((place) => (place === null ? null : table.distinct[place]));
   return table.counts.map((count, i) => ({ table: t, label: labels[i], count, population: populations[i] }));
 };
 const cells = numbers.tables.flatMap(cellsOf);

@@ -1,6 +1,8 @@
 // The sections that are tables. What lies between two settings that Python computed is read off the line between them.
 const between = (points, at, figure) => {
-  const values = points.map((point) => [point.epsilon, point[figure]]).filter(([, value]) => value !== null && value !== undefined);
+  const values = points
+    .map((point) => [point.epsilon, point[figure]])
+    .filter(([, value]) => value !== null && value !== undefined);
   if (!values.length) return null;
   const exact = values.find(([epsilon]) => Math.abs(epsilon / at - 1) < 1e-9);
   if (exact) return { value: exact[1], sign: "" };
@@ -34,14 +36,18 @@ const asTotal = (total, value) => {
 
 // A survival curve is one total for each of its times.
 const oneByOne = (total) =>
-  total.kind !== "survival" ? [total] : total.times.map((time, i) => ({
-    ...total,
-    label: say("survival_at", { label: total.label, time: asPlain(time) }),
-    value: total.value[i],
-    by_epsilon: total.by_epsilon.map((point) => ({
-      epsilon: point.epsilon, half_width: point.half_width[i], chance_half_width: point.chance_half_width[i],
-    })),
-  }));
+  total.kind !== "survival"
+    ? [total]
+    : total.times.map((time, i) => ({
+        ...total,
+        label: say("survival_at", { label: total.label, time: asPlain(time) }),
+        value: total.value[i],
+        by_epsilon: total.by_epsilon.map((point) => ({
+          epsilon: point.epsilon,
+          half_width: point.half_width[i],
+          chance_half_width: point.chance_half_width[i],
+        })),
+      }));
 
 const spreadAt = (total, figure) => {
   const found = between(total.by_epsilon, equivalentEpsilon(), figure);
@@ -52,10 +58,17 @@ const spreadAt = (total, figure) => {
 
 const totalRow = (total) => {
   const alone = total.by_epsilon[0].chance_half_width;
-  const small = alone === undefined ? null : el("small", {}, say("total_chance", { n: `\u00b1\u202f${asTotal(total, alone)}` }));
-  return el("tr", {}, el("th", { scope: "row" }, label(total.label), el("small", {}, term(total.kind))),
-    el("td", {}, asTotal(total, total.value)), el("td", {}, asCount(total.cells)),
-    el("td", {}, spreadAt(total, "half_width"), small), el("td", {}, spreadAt(total, "direct_half_width")));
+  const small =
+    alone === undefined ? null : el("small", {}, say("total_chance", { n: `\u00b1\u202f${asTotal(total, alone)}` }));
+  return el(
+    "tr",
+    {},
+    el("th", { scope: "row" }, label(total.label), el("small", {}, term(total.kind))),
+    el("td", {}, asTotal(total, total.value)),
+    el("td", {}, asCount(total.cells)),
+    el("td", {}, spreadAt(total, "half_width"), small),
+    el("td", {}, spreadAt(total, "direct_half_width")),
+  );
 };
 
 const drawTotals = () => {
@@ -67,14 +80,32 @@ const drawTotals = () => {
 const drawLedger = () => {
   const cell = (text) => el("td", {}, text);
   const rows = budget.spent.map((charge) =>
-    el("tr", {}, el("th", { scope: "row" }, label(charge.label), el("small", {}, charge.date)), cell(asEpsilon(charge.epsilon))));
+    el(
+      "tr",
+      {},
+      el("th", { scope: "row" }, label(charge.label), el("small", {}, charge.date)),
+      cell(asEpsilon(charge.epsilon)),
+    ),
+  );
   rows.push(el("tr", {}, el("th", { scope: "row" }, say("ledger_plan")), cell(asEpsilon(state.epsilon))));
   const left = leftAfter(1);
-  rows.push(el("tr", { class: "strong" }, el("th", { scope: "row" }, say(isOver() ? "ledger_over" : "ledger_left", { total: asEpsilon(budget.total) })),
-    el("td", { class: isOver() ? "over" : null }, asEpsilon(Math.abs(left)))));
+  rows.push(
+    el(
+      "tr",
+      { class: "strong" },
+      el("th", { scope: "row" }, say(isOver() ? "ledger_over" : "ledger_left", { total: asEpsilon(budget.total) })),
+      el("td", { class: isOver() ? "over" : null }, asEpsilon(Math.abs(left))),
+    ),
+  );
   plainTable("ledger-table", ["ledger_what", "ledger_epsilon"], rows);
   const { tighter } = budget;
-  byId("budget-note").textContent = tighter ? say("composition", {
-    n: asCount(tighter.releases), plain: asEpsilon(tighter.plain), composed: asThree(tighter.composed), delta: oneIn(tighter.delta),
-    start: asEpsilon(privacy.epsilon) }) : budget.composition_words;
+  byId("budget-note").textContent = tighter
+    ? say("composition", {
+        n: asCount(tighter.releases),
+        plain: asEpsilon(tighter.plain),
+        composed: asThree(tighter.composed),
+        delta: oneIn(tighter.delta),
+        start: asEpsilon(privacy.epsilon),
+      })
+    : budget.composition_words;
 };

@@ -20,17 +20,33 @@ const COLUMNS = [
 const VERDICTS = ["usable", "noise", "few", "empty"];
 
 const verdictMark = (verdict) =>
-  el("span", { class: `verdict ${verdict}` }, el("span", { class: "sign", "aria-hidden": "true" }), say(`verdict_${verdict}`));
+  el(
+    "span",
+    { class: `verdict ${verdict}` },
+    el("span", { class: "sign", "aria-hidden": "true" }),
+    say(`verdict_${verdict}`),
+  );
 
 const rateCell = (c) =>
   c.rate ? [asDecimal(c.rate[0]), el("small", {}, asRange(c.rate[1], c.rate[2], asDecimal))] : "";
 
 const nameCell = (c) => {
   const inside = several ? [label(c.label), el("small", {}, label(numbers.tables[c.table].name))] : [label(c.label)];
-  return el("button", { type: "button", class: "name", title: c.label, "aria-pressed": String(c.id === state.chosen) }, ...inside);
+  return el(
+    "button",
+    {
+      type: "button",
+      class: "name",
+      title: c.label,
+      tabindex: c.id === inView.stop ? 0 : -1,
+      "aria-pressed": String(c.id === state.chosen),
+    },
+    ...inside,
+  );
 };
 
-const inView = { rows: [], first: -1, last: -1, printing: false };
+// One row is a stop of the tab key; from it, arrow keys lead to the others.
+const inView = { rows: [], first: -1, last: -1, stop: null, printing: false };
 
 const chooseRows = () => {
   const words = state.find.toLocaleLowerCase(DATA.language).split(/\s+/).filter(Boolean);
@@ -65,7 +81,11 @@ const drawHead = () => {
         return el(
           "th",
           { scope: "col", class: `c-${key}`, "aria-sort": chosen ? direction : "none" },
-          el("button", { type: "button", id: `sort-${key}`, title: say("sort_by"), onclick: () => sortBy(key) }, say(`column_${key}`)),
+          el(
+            "button",
+            { type: "button", id: `sort-${key}`, title: say("sort_by"), onclick: () => sortBy(key) },
+            say(`column_${key}`),
+          ),
           el("span", { class: "print-only" }, say(`column_${key}`)), // a button is not printed again on the next page
         );
       }),
@@ -107,6 +127,8 @@ const drawRows = (force) => {
   const last = inView.printing ? Math.min(rows.length, PRINTED) : Math.min(rows.length, first + FITS + 2 * SPARE);
   if (!force && first === inView.first && last === inView.last) return;
   Object.assign(inView, { first, last });
+  const visible = rows.slice(top, top + FITS - 2);
+  inView.stop = (visible.find((cell) => cell.id === state.chosen) ?? visible[0])?.id ?? null;
   const focused = document.activeElement?.closest?.("#cell-rows tr")?.dataset.id;
   const shown = rows.slice(first, last).map((cell, i) => rowOf(cell, first + i));
   if (!inView.printing && first > 0) shown.unshift(gap(first));
