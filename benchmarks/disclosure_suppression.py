@@ -57,7 +57,7 @@ def peer(folder: Path | None, plain: Plain, method: str, limit: float) -> dict[s
     if python is None or not python.exists():
         return {"refused": "not installed"}
     leaf = np.all([codes != "T" for codes in plain.codes], axis=0)
-    script = Path(__file__).parent / "peers" / "pytauargus_suppression.py"
+    script = Path(__file__).resolve().parent / "peers" / "pytauargus_suppression.py"
     with tempfile.TemporaryDirectory() as made:
         rows = Path(made) / "rows.csv"
         with rows.open("w", newline="") as stream:
@@ -68,10 +68,11 @@ def peer(folder: Path | None, plain: Plain, method: str, limit: float) -> dict[s
                 write.writerows([line] * int(plain.values[cell]))
         try:
             done = subprocess.run(
-                [str(python), str(script), str(rows), method],
+                [str(python.absolute()), str(script), str(rows), method],
                 capture_output=True,
                 text=True,
                 timeout=limit,
+                cwd=made,  # it leaves logs where it runs
                 check=False,
             )
         except subprocess.TimeoutExpired:

@@ -64,6 +64,9 @@ class SimulatedRegistries(Mapping[str, "pd.DataFrame"]):
     def __iter__(self) -> Iterator[str]:
         return iter(self.names)
 
+    def __contains__(self, name: object) -> bool:
+        return name in self.names
+
     def __getitem__(self, name: str) -> pd.DataFrame:
         """Return the rows of one registry, one per patient.
 

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from pets.domain import Categorical as Codes
 from pets.domain import Domain, Numeric
+from pets.privacy_unit import PrivacyUnit
 from pets.query import Columns, Query, SumTables
 from pets.query.engine.row_values import RowValues, read_rows
 from pets.query.layout import Block, table_block
@@ -103,14 +104,14 @@ class RoundTables:
     @cached_property
     def query(self) -> SumTables:
         """The question."""
-        return SumTables([self._column(p.numbers) for p in self.products], [p.by for p in self.products])
+        return SumTables([self._columns[p.numbers] for p in self.products], [p.by for p in self.products])
 
     @cached_property
     def domain(self) -> Domain:
         """Bounds of the derived columns. Categories are numbered: the rows have been read already."""
         most = Fraction(1) if self.kind == "score" else Fraction(1, 4)
         bounds = {
-            self._column(product.numbers): Numeric(-most if self._signed(product) else 0, most, resolution=UNIT)
+            self._columns[product.numbers]: Numeric(-most if self._signed(product) else 0, most, resolution=UNIT)
             for product in self.products
         }
         codes = {name: Codes(range(len(labels))) for name, labels in self.features.labels.items()}
@@ -120,15 +121,25 @@ class RoundTables:
         """Return whether the product can be negative: weights and squares cannot."""
         return self.kind == "score" or (bool(product.numbers) and len(set(product.numbers)) == len(product.numbers))
 
-    def _column(self, numbers: tuple[str, ...]) -> str:
-        """Return a name for a derived column that no attribute has."""
-        name = " x ".join((self.kind, *numbers))
-        while name in self.features.domain or name == self.features.domain.unit.id:
-            name += "'"
-        return name
+    @cached_property
+    def _columns(self) -> dict[tuple[str, ...], str]:
+        """Names of the derived columns by the numbers in them: no attribute has them, nor the unit, nor each other."""
+        taken = {*self.features.domain.names, self.features.domain.unit.id}
+        found: dict[tuple[str, ...], str] = {}
+        for numbers in dict.fromkeys(product.numbers for product in self.products):
+            name = " x ".join((self.kind, *numbers))
+            while name in taken:
+                name += "'"
+            taken.add(name)
+            found[numbers] = name
+        return found
 
     def derive(self, frame: object, beta: Array) -> pd.DataFrame:
-        """Return the derived columns of one site's rows; rows with an unusable value anywhere are left out.
+        """Return the derived columns of one site's rows.
+
+        Rows with an unusable value anywhere are left out, and of a unit with more than ``max_rows`` rows that many are
+        kept, drawn by lot from the unit's own rows alone: the same ones in each round. The tally would keep those of
+        the least residuals, which are those without the event.
 
         Parameters
         ----------
@@ -142,15 +153,15 @@ class RoundTables:
         model = self.features
         outcome = (model.outcome,)
         values = read_rows(frame, Reading((*outcome, *model.categorical), model.linear).bind(model.domain))
-        keep = _usable(values)
+        keep = _within_bound(values, _usable(values), model.domain.unit)
         numbers = {name: self._scaled(name, values)[keep] for name in model.linear}
         base = self._base(values, keep, numbers, beta)
         derived: dict[str, NDArray[Any]] = {name: values.cells[name][keep] for name in model.categorical}
-        for factors in dict.fromkeys(product.numbers for product in self.products):
+        for factors, column in self._columns.items():
             scaled = base.copy()
             for name in factors:
                 scaled *= numbers[name]
-            derived[self._column(factors)] = np.rint(scaled / float(UNIT)) * float(UNIT)
+            derived[column] = np.rint(scaled / float(UNIT)) * float(UNIT)
         if values.owners is not None:
             derived[str(model.domain.unit.id)] = np.fromiter(values.owners, dtype=object)[keep]
         return pd.DataFrame(derived)
@@ -181,6 +192,36 @@ def _usable(values: RowValues) -> NDArray[np.bool_]:
     masks = [cells >= 0 for cells in values.cells.values()] + [values.known[name] for name in values.units]
     usable: NDArray[np.bool_] = np.logical_and.reduce(masks)
     return usable
+
+
+def _within_bound(values: RowValues, keep: NDArray[np.bool_], unit: PrivacyUnit) -> NDArray[np.bool_]:
+    """Return the rows to keep after leaving out those beyond the bound of their unit; rows without an id are one."""
+    if values.owners is None:
+        return keep
+    import pandas as pd
+
+    rows = np.flatnonzero(keep)
+    names = np.fromiter(values.owners, dtype=object)[rows]
+    owner, _ = pd.factorize(names)  # -1 without an id
+    many = np.bincount(owner + 1)[owner + 1] > unit.max_rows
+    rows, owner, names = rows[many], owner[many], names[many]
+    if not len(rows):
+        return keep
+    # A unit's rows are numbered in an order that no engine changes; which numbers are drawn depends on no value.
+    known = [*values.cells.values(), *values.units.values()]
+    order = np.lexsort([*(column[rows] for column in known), owner])
+    lots = pd.DataFrame({"owner": [str(name) for name in names[order]], "number": _places(owner[order])})
+    drawn = np.lexsort([pd.util.hash_pandas_object(lots, index=False).to_numpy(), owner[order]])
+    beyond = _places(owner[order][drawn]) >= unit.max_rows
+    kept = keep.copy()
+    kept[rows[order][drawn][beyond]] = False
+    return kept
+
+
+def _places(ordered: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return the place of each entry among those equal to it, which stand together."""
+    first = np.flatnonzero(np.diff(ordered, prepend=ordered[0] - 1))
+    return np.arange(len(ordered)) - np.repeat(first, np.diff(first, append=len(ordered)))
 
 
 def _scores(features: Features) -> Iterator[Product]:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pets.config import digest
 from pets.domain import Domain, Label
 from pets.dp import DiscreteGaussian
-from pets.errors import InvalidArgument
+from pets.errors import BudgetExceeded, InvalidArgument, PetsError
 from pets.exact import Number, positive
 from pets.guarantee import ZeroConcentratedDP
 from pets.guarantee.conversion import positive_delta, rho_for
@@ -19,6 +19,9 @@ from pets.release import Release
 from pets.roles import Aggregator
 from pets.training.features import features_of
 from pets.training.logistic import SHARES, Round, TrainedRegression, rounds
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 Progress = Callable[[str, int, int], None]
 """Called before each round with what is asked, its number and how many there are."""
@@ -56,7 +59,7 @@ def train_logistic(
         Name of each site and its rows, as any supported data frame.
     domain
         Public knowledge: categories, bounds, and the privacy unit. Rows with an unusable value in any column of the
-        model are left out.
+        model are left out; of a unit with more than ``max_rows`` rows that many are kept, by lot.
     outcome
         Attribute with two categories.
     covariates
@@ -135,10 +138,18 @@ def train_logistic(
 def _ask(pipeline: Pipeline, turn: Round, sites: Mapping[str, Any], repeat: str, budget: Fraction) -> Release:
     if not isinstance(sites, Mapping) or not sites:
         raise InvalidArgument("sites", "must map names to data frames", "Give for example {'FR': frame}.")
+    spec = pipeline.spec(tuple(sites))
     if pipeline.ledger is not None:
-        _require(pipeline, turn, pipeline.request(tuple(sites), repeat), budget)
-    derived = {name: turn.tables.derive(frame, turn.beta) for name, frame in sites.items()}
-    return pipeline.run(derived, repeat=repeat)
+        _require(pipeline, turn, pipeline.request(spec.sites, repeat), budget)
+    return pipeline.run({name: _derive(turn, name, frame) for name, frame in sites.items()}, repeat=repeat)
+
+
+def _derive(turn: Round, name: str, frame: object) -> pd.DataFrame:
+    try:
+        return turn.tables.derive(frame, turn.beta)
+    except PetsError as error:
+        error.add_note(f"This happened at site {name!r}; nothing was charged for the round.")
+        raise
 
 
 def _require(pipeline: Pipeline, turn: Round, request: str, budget: Fraction) -> None:
@@ -148,7 +159,16 @@ def _require(pipeline: Pipeline, turn: Round, request: str, budget: Fraction) ->
     if ledger is None or ledger.answer(request, **account) is not None:
         return
     left = sum(SHARES[turn.number - 1 :], Fraction(0)) * budget
-    ledger.require(ZeroConcentratedDP(left, unit=unit), **account)
+    try:
+        ledger.require(ZeroConcentratedDP(left, unit=unit), **account)
+    except BudgetExceeded:
+        # A round that was charged and cut short before its answer was stored is paid for.
+        paid = any(e.request == request and e.unit == account["unit"] for e in ledger.entries(pipeline.dataset))
+        left -= turn.share * budget
+        if not paid:
+            raise
+        if left:
+            ledger.require(ZeroConcentratedDP(left, unit=unit), **account)
 
 
 def _budget(epsilon: Number | None, delta: Number | None, rho: Number | None) -> Fraction:

@@ -258,6 +258,12 @@ def test_bad_arguments(argument: str, given: dict[str, Any]) -> None:
     assert caught.value.argument == argument
 
 
+def test_asking_for_a_name_draws_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    registries = simulate_registries(["A", "B"], patients=100, insecure_seed=0)
+    monkeypatch.setattr("pets.datasets.simulate.draw", lambda *_: pytest.fail("drawn"))
+    assert "A" in registries and "C" not in registries and 1 not in registries
+
+
 def test_an_unknown_registry_is_refused() -> None:
     with pytest.raises(InvalidArgument, match="Registry 1"):
         simulate_registries(3, insecure_seed=0)["Registry 11"]

@@ -206,6 +206,79 @@ def test_rows_of_one_patient_count_together() -> None:
     assert bound.sensitivity.l2_squared == (2 * 2**16) ** 2
 
 
+@pytest.mark.parametrize("event", ["relapse", "censored"])
+def test_rows_beyond_the_bound_are_chosen_whatever_their_outcome(event: str) -> None:
+    """Every child has one row with the event and one without; half of the rows that are kept have it."""
+    domain = DOMAIN.with_unit(pets.PrivacyUnit("child", max_rows=1))
+    frame = pd.DataFrame(
+        {"child": np.repeat(np.arange(600), 2), "histology": "favourable", "stage": "I", "age_months": 3,
+         "status": ["censored", "relapse"] * 600}
+    )  # fmt: skip
+    tables = RoundTables(features_of(domain, "status", ["stage"], event, [], None), "score")
+    derived = tables.derive(frame, np.zeros(4))
+    assert derived.child.tolist() == list(range(600))
+    assert abs(float(derived["score"].sum())) < 4.5 * 0.5 * 600**0.5
+
+
+def test_the_same_rows_are_kept_in_every_round_and_by_every_engine() -> None:
+    polars = pytest.importorskip("polars")
+    rng = np.random.default_rng(4)
+    frame = children().iloc[:600].assign(child=rng.choice([*range(80), None], 600))
+    domain = DOMAIN.with_unit(pets.PrivacyUnit("child", max_rows=3))
+    features = features_of(domain, "status", COVARIATES, None, ["age_months"], None)
+    scores, weights = RoundTables(features, "score"), RoundTables(features, "weight")
+    kept = [
+        tables.derive(rows, np.array(beta)).astype({"child": float}).sort_values(["child", "stage", "histology"])
+        for tables in (scores, weights)
+        for beta in ([0.0] * 6, [-9.0, 3, 1, -1, 2, 5])
+        for rows in (frame, polars.from_pandas(frame.sample(frac=1, random_state=1)))
+    ]
+    assert kept[0].groupby("child", dropna=False).size().max() == 3 and kept[0].child.isna().sum() == 3
+    names = ["child", "stage", "histology"]
+    for other in kept[1:]:
+        assert np.array_equal(other[names].to_numpy(), kept[0][names].to_numpy(), equal_nan=True)
+
+
+def test_columns_whose_names_run_together() -> None:
+    """Products are named after their factors: those of a and b, and an attribute called 'a x b', stay apart."""
+    rng = np.random.default_rng(6)
+    frame = pd.DataFrame({name: rng.integers(0, 11, 2000) for name in ("a", "b", "a x b")})
+    linear = -1 + 0.2 * frame.a - 0.1 * frame.b + 0.1 * frame["a x b"]
+    frame["ill"] = np.where(rng.random(2000) < 1 / (1 + np.exp(-linear)), "yes", "no")
+    names = ["a", "b", "a x b"]
+    domain = pets.Domain({name: pets.Integer(0, 10) for name in names}, ill=["no", "yes"])
+    fit = train_logistic({"s": frame}, domain, "ill", names, rho=EXACT, linear=names)
+    beta, stderr = maximum_likelihood(
+        np.column_stack([np.ones(2000), frame[names]]), (frame.ill == "yes").to_numpy(float)
+    )
+    assert np.abs(fit.coefficients - beta).max() < 0.05 * stderr.max()
+
+
+def test_a_round_cut_short_after_its_charge_is_not_paid_twice(tmp_path, monkeypatch) -> None:  # type: ignore[no-untyped-def]
+    ledger = pets.Ledger(tmp_path / "ledger.sqlite", limit=ZeroConcentratedDP("0.5"))
+    arguments = ({"a": children()}, DOMAIN, "status", ["histology"])
+    publish, rounds = pets.Pipeline._publish, iter(range(1, 100))
+
+    def cut_short(self, *given):  # type: ignore[no-untyped-def]
+        if next(rounds) in (3, len(SHARES) + 1):  # the third, and the last one of the second attempt
+            raise KeyboardInterrupt
+        return publish(self, *given)
+
+    monkeypatch.setattr(pets.Pipeline, "_publish", cut_short)
+    for paid in (sum(SHARES[:3]), 1):
+        with pytest.raises(KeyboardInterrupt):
+            train_logistic(*arguments, rho="0.5", ledger=ledger)
+        assert ledger.spent().rho == Fraction(1, 2) * paid
+    train_logistic(*arguments, rho="0.5", ledger=ledger)
+    assert ledger.spent().rho == Fraction(1, 2)
+
+
+def test_an_error_at_a_site_names_the_site() -> None:
+    with pytest.raises(DataError) as caught:
+        train_logistic({"FR": children(), "NL": children()[["stage"]]}, DOMAIN, "status", ["stage"], rho=1)
+    assert "'NL'" in caught.value.__notes__[0]
+
+
 def test_weak_directions_are_named_and_their_intervals_are_wide() -> None:
     frame = children().iloc[:60]
     fit = train_logistic({"a": frame}, DOMAIN, "status", COVARIATES, rho="0.005")
@@ -257,6 +330,7 @@ def test_missing_values_leave_the_row_out() -> None:
         ({"ridge": -1}, "ridge"),
         ({"sites": {}}, "sites"),
         ({"sites": None}, "sites"),
+        ({"sites": {1: None, "a": None}}, "sites"),
     ],
 )
 def test_bad_input_is_named_and_costs_nothing(change, argument, tmp_path) -> None:  # type: ignore[no-untyped-def]

@@ -46,8 +46,15 @@ class LifeTable:
     hazards: Array
 
     def __init__(self, name: str, sexes: Sequence[str], first_year: int, hazards: ArrayLike) -> None:
-        table = np.array(hazards, dtype=np.float64)
+        try:
+            table = np.array(hazards, dtype=np.float64)
+        except (TypeError, ValueError):
+            raise InvalidArgument("hazards", "must be numbers in the shape (sexes, years, ages)") from None
+        if isinstance(sexes, str) or not isinstance(sexes, Sequence) or len({str(sex) for sex in sexes}) < len(sexes):
+            raise InvalidArgument("sexes", "must be a list of labels, each once", "Write ['male', 'female'].")
         labels = tuple(str(sex) for sex in sexes)
+        if isinstance(first_year, bool) or not isinstance(first_year, int | np.integer):
+            raise InvalidArgument("first_year", "must be a whole number", "Write 1993.")
         if table.ndim != 3 or table.shape[0] != len(labels) or not table.size:
             raise InvalidArgument("hazards", f"must have the shape ({len(labels)} sexes, years, ages)")
         if not ((table >= 0) & (table <= 100)).all():
@@ -74,8 +81,9 @@ class LifeTable:
         InvalidArgument
             `year` lies before the table's last year, or far in the future.
         """
-        if not self.last_year <= year <= _LAST_YEAR:
-            raise InvalidArgument("year", f"must lie between {self.last_year} and {_LAST_YEAR}")
+        whole = isinstance(year, int | np.integer) and not isinstance(year, bool)
+        if not whole or not self.last_year <= year <= _LAST_YEAR:
+            raise InvalidArgument("year", f"must be a whole number between {self.last_year} and {_LAST_YEAR}")
         more = np.repeat(self.hazards[:, -1:], year - self.last_year, axis=1)
         return replace(self, hazards=np.concatenate([self.hazards, more], axis=1))
 
@@ -109,8 +117,11 @@ class LifeTable:
         Raises
         ------
         InvalidArgument
-            An age is negative, or a date lies outside the table.
+            An age is negative, a date lies outside the table, or one of them is no number.
         """
+        for name, numbers in (("age", age), ("year", year)):
+            if not np.isfinite(numbers).all():
+                raise InvalidArgument(name, "must hold numbers only, none missing")
         column = np.floor(year).astype(np.int64) - self.first_year
         if column.size and (column.min() < 0 or column.max() >= self.hazards.shape[1]):
             raise InvalidArgument(

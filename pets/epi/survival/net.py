@@ -23,7 +23,7 @@ Noise: one more patient in a cell of stratum s and bin i changes log S(t) by the
     g[s, j] = w h / (1 - h) / N + x,        x = w (e - E / M) / M,
 
 and an event in bin i, ``i <= t``, by ``-w / (N (1 - h)) - x / 2`` besides. The variance is the sum of the squares of
-these times those of the cells.
+these times those of the cells. The limits take that of the noise with one standard deviation fewer at risk.
 """
 
 from __future__ import annotations
@@ -183,22 +183,26 @@ def _curve(labels: tuple[Label, ...], group: _Group, counts: EventCounts, interv
         logarithm = logarithm - np.cumsum(excess) - np.log(_cohort(group, start))
     value = np.exp(logarithm)
     sampling = _sampling(group, share, at_risk)
-    noise = _noise(group, share, excess, at_risk) if counts.noisy else np.zeros_like(sampling)
-    low, high = net_limits(interval, level, value, sampling + noise)
-    without = net_limits(interval, level, value, sampling)
     entering = group.entering.sum(axis=0)
+    people = np.minimum.accumulate(np.maximum(entering, 0.0))
+    noise, cautious = np.zeros_like(sampling), np.zeros_like(sampling)
+    if counts.noisy:
+        noise = _noise(group, share, excess, at_risk)
+        cautious = _cautious(group, share, excess, at_risk)
+    without = net_limits(interval, level, value, sampling, people)
+    low, high = net_limits(interval, level, value, sampling + cautious, people)
     return Curve(
         labels=labels,
         times=counts.times,
         value=value,
         raw=_raw(group),
-        low=low,
-        high=high,
+        low=np.minimum(low, without[0]),
+        high=np.maximum(high, without[1]),
         low_sampling=without[0],
         high_sampling=without[1],
         stderr_sampling=value * np.sqrt(sampling),
         stderr_noise=value * np.sqrt(noise),
-        at_risk=np.minimum.accumulate(np.maximum(entering, 0.0)),
+        at_risk=people,
         at_risk_raw=entering,
         reliable=reliable,
     )
@@ -253,6 +257,17 @@ def _sampling(group: _Group, share: Array, at_risk: Array) -> Array:
     mean = np.divide(squared, (weight * group.events).sum(axis=0), out=weight.max(axis=0), where=squared > 0)
     typical = np.clip(mean, weight.min(axis=0), weight.max(axis=0))
     return np.asarray(np.cumsum(typical * share / at_risk / _alive(share)))
+
+
+def _cautious(group: _Group, share: Array, excess: Array, at_risk: Array) -> Array:
+    """Return the variance of the noise as it is with one standard deviation fewer at risk: for the limits.
+
+    Noise that raises the number at risk lowers the hazards of all bins and its own estimated variance together, so that
+    limits from the latter miss too often, and all on one side.
+    """
+    fewer = at_risk - np.sqrt(group.at_risk_variance(group.public.weight))  # at_risk is FLOOR of them or more
+    scaled = np.minimum(share * at_risk / fewer, 0.95)
+    return _noise(group, np.maximum(share, scaled), excess, fewer)
 
 
 def _noise(group: _Group, share: Array, excess: Array, at_risk: Array) -> Array:

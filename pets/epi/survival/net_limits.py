@@ -41,8 +41,13 @@ def per_year_argument(per_year: Number) -> float:
     return float(positive(per_year, "per_year"))
 
 
-def net_limits(interval: NetInterval, level: float, value: Array, variance: Array) -> tuple[Array, Array]:
+def net_limits(
+    interval: NetInterval, level: float, value: Array, variance: Array, at_risk: Array
+) -> tuple[Array, Array]:
     """Return lower and upper limits.
+
+    A variance of 0 does not mean that the estimate is certain. Before the first event the lower limit is the exact one
+    of so many patients without an event; once the estimate is 0 the upper limit stays where it was before.
 
     Parameters
     ----------
@@ -50,7 +55,9 @@ def net_limits(interval: NetInterval, level: float, value: Array, variance: Arra
         Which limits, at which confidence level. Log-log limits exist for estimates strictly between 0 and 1; elsewhere
         they are log limits.
     value, variance
-        Estimates, and the variance of their logarithm.
+        Estimates in the order of time, and the variance of their logarithm.
+    at_risk
+        Number of patients at risk.
     """
     width = np.minimum(quantile_of(level) * np.sqrt(variance), 700.0)
     low, high = value * np.exp(-width), value * np.exp(width)
@@ -60,4 +67,9 @@ def net_limits(interval: NetInterval, level: float, value: Array, variance: Arra
         factor = np.exp(np.minimum(width / np.abs(logarithm), 700.0))
         low = np.where(inside, np.exp(logarithm * factor), low)
         high = np.where(inside, np.exp(logarithm / factor), high)
+    nothing_yet = value * ((1 - level) / 2) ** (1 / np.maximum(at_risk, 1.0))
+    low = np.where(variance > 0, low, nothing_yet)
+    if (gone := value <= 0).any():
+        first = int(np.argmax(gone))
+        high[first:] = high[first - 1] if first else 1.0
     return low, high

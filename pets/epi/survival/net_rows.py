@@ -114,7 +114,7 @@ def net_survival_of_rows(
         logarithm = _observed(rows, grid) - _log_expected(rows, grid)
     place = np.searchsorted(grid, wanted) - 1
     value, spread = np.exp(logarithm[place]), variance[place]
-    low, high = net_limits(kind, confidence, value, spread)
+    low, high = net_limits(kind, confidence, value, spread, at_risk[place])
     nothing = np.zeros_like(value)
     curve = Curve(
         labels=(),

@@ -83,7 +83,7 @@ def test_planted_a_share_that_one_site_forgets(monkeypatch):
     monkeypatch.setattr(
         "pets.synthetic.across.spending.concentrated_shares", lambda s, h: concentrated_shares(s / 2, h)
     )
-    found = audit_fit(Across(Independent(epsilon=8, delta="1e-5", rows=400)), fits=400)
+    found = audit_fit(Across(Independent(epsilon=8, delta="1e-5", rows=400)), fits=200)
     assert not found.kept, str(found)
 
 

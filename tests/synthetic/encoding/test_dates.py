@@ -262,3 +262,19 @@ def test_the_command_reads_and_writes_dates(tmp_path):
     made = pd.read_csv(tmp_path / "out" / "synthetic.csv")
     assert len(made) > 700 and impossible(made) == 0
     assert made.diagnosis.str.fullmatch(r"\d{4}-\d\d-\d\d").all() and made.relapse.isna().any()
+
+
+def test_two_dates_before_the_origin_keep_their_order():
+    dates = {
+        "birth": pets.Date("1980-01-01", "2014-12-31"),
+        "symptom": pets.Date("1980-01-01", "2014-12-31", invalid="category"),
+        "diagnosis": pets.Date("2010-01-01", "2014-12-31"),
+    }
+    encoding = Encoding.of(pets.Domain(dates, order=[["birth", "symptom", "diagnosis"]]))
+    assert [column.since is not None for column in encoding.columns] == [True, True, False]
+    rows = pd.DataFrame({"birth": ["2001-05-01"], "symptom": ["2011-03-01"], "diagnosis": ["2011-06-01"]})
+    assert encoding.encode(rows).shape[1] == 1, "a symptom ten years after birth is possible"
+    codes = np.array(list(product(*(range(size) for size in encoding.sizes)))).T
+    made = encoding.decode(codes[:, module.rules.allowed(encoding.zeros, codes)], random_source(1))
+    assert (made.birth <= made.diagnosis).all()
+    assert not ((made.symptom < made.birth) | (made.symptom > made.diagnosis)).any()
