@@ -37,7 +37,7 @@ def write(model: RowModel) -> bytes:
     return packed(document, arrays)
 
 
-def load(path: str | Path) -> RowModel:
+def load_rows(path: str | Path) -> RowModel:
     """Return the model in a file that :meth:`RowModel.save` wrote.
 
     Raises

@@ -127,7 +127,7 @@ class RowModel:
         )
 
     def save(self, path: str | Path) -> None:
-        """Write the model to one file of plain data, which :func:`pets.synthetic.row_file.load` reads.
+        """Write the model to one file of plain data, which :func:`pets.synthetic.load_rows` reads.
 
         The file of :class:`~pets.synthetic.cart.CART` holds exact counts: keep it as confidential as the rows. That of
         :class:`~pets.synthetic.sdv.SDV` holds the declared recipe and a pool of artificial rows, and no fitted

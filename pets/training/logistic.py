@@ -94,7 +94,8 @@ class TrainedRegression(Regression):
         How far the last round moved each coefficient, in standard errors, shape (p,). Beyond 1 the rounds have not
         converged, and the intervals are too short.
     weak
-        Number of directions in which the noise outweighed the information. Coefficients are drawn to 0 along them.
+        Number of directions in which the noise outweighed the information. Coefficients are drawn to 0 along them, and
+        the intercept to the overall odds.
     """
 
     guarantee: ZeroConcentratedDP
@@ -131,11 +132,13 @@ def rounds(features: Features, rho: Fraction, ridge: float) -> Generator[Round, 
     beta = np.zeros(size)
     moments = information_of((yield ask(weights, beta)), weights)
     score = score_of((yield ask(scores, beta)), scores)
-    curvature, beta = _first_step(moments, score, penalty)
+    curvature, odds, beta = _first_step(moments, score, penalty)
     for _ in _APPROACH[1:]:
         score = score_of((yield ask(scores, beta)), scores)
         beta = beta + _step(curvature, score, beta, penalty)
     information = information_of((yield ask(weights, beta)), weights)
+    # Where nothing is learnt the approach went as its noise did, and no later round would bring it back.
+    beta = beta - information.weak @ (information.weak.T @ (beta - odds))
     estimates: list[Array] = []
     noise = np.zeros((size, size))
     for _ in _AVERAGING:
@@ -146,8 +149,8 @@ def rounds(features: Features, rho: Fraction, ridge: float) -> Generator[Round, 
     return _result(features, information, (before, beta), noise / len(_AVERAGING) ** 2, ridge, rho)
 
 
-def _first_step(moments: Information, score: Score, penalty: Array) -> tuple[Array, Array]:
-    """Return the curvature at the overall odds, and the step from there that the second moments and the score give.
+def _first_step(moments: Information, score: Score, penalty: Array) -> tuple[Array, Array, Array]:
+    """Return the curvature at the overall odds, these, and the step from there by the second moments and the score.
 
     At 0 the score is X'(y - 1/2), so X'(y - m) is known at the overall mean m too.
     """
@@ -157,7 +160,7 @@ def _first_step(moments: Information, score: Score, penalty: Array) -> tuple[Arr
     centred = score.vector + (0.5 - mean) * 4 * moments.matrix[:, 0]
     beta = np.zeros(len(penalty))
     beta[0] = np.log(mean / (1 - mean))
-    return curvature, beta + _step(curvature, Score(centred, score.noise), beta, penalty)
+    return curvature, beta, beta + _step(curvature, Score(centred, score.noise), beta, penalty)
 
 
 def _step(curvature: Array, score: Score, beta: Array, penalty: Array) -> Array:

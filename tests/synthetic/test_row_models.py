@@ -19,7 +19,7 @@ from pets.errors import ConfigError, DataError, IncompatibleGuarantees, InvalidA
 from pets.synthetic.cart import CART, Tree, visiting
 from pets.synthetic.encoding import Encoding
 from pets.synthetic.pool import Pool
-from pets.synthetic.row_file import load, read, write
+from pets.synthetic.row_file import load_rows, read, write
 from pets.synthetic.row_model import RowModel, fine_encoding
 from tests.synthetic.cohorts import DOMAIN, SURVIVAL, cohort
 
@@ -63,7 +63,7 @@ def test_the_same_seeds_give_the_same_rows_and_others_do_not(model):
 
 def test_a_reloaded_model_draws_the_same_rows(model, tmp_path):
     model.save(tmp_path / "m.pets")
-    found = load(tmp_path / "m.pets")
+    found = load_rows(tmp_path / "m.pets")
     pd.testing.assert_frame_equal(found.sample(300, seed=2), model.sample(300, seed=2))
     assert found.guarantee == model.guarantee and "exact counts" in found.guarantee.explain()
 

@@ -10,7 +10,7 @@ import pytest
 
 import pets
 from pets.errors import InvalidArgument, PairingRefused
-from pets.synthetic.row_file import load
+from pets.synthetic.row_file import load_rows
 from pets.synthetic.sdv import SDV
 from tests.synthetic.cohorts import DOMAIN, SURVIVAL, cohort
 from tests.synthetic.test_row_models import assert_possible
@@ -90,7 +90,7 @@ def test_a_saved_model_is_a_pool_of_rows_and_no_pickle(copula, tmp_path):
     copula.save(tmp_path / "m.pets")
     data = (tmp_path / "m.pets").read_bytes()
     assert b"sdv.single_table" not in data and b"cloudpickle" not in data and data[:2] == b"PK"
-    found = load(tmp_path / "m.pets")
+    found = load_rows(tmp_path / "m.pets")
     assert_possible(found.sample(500))
     with pytest.raises(PairingRefused, match="pool of 500"):
         found.sample(501)
