@@ -193,7 +193,7 @@ def _joint(
 ) -> None:
     """Make rows from a release; check first, if there is a roster, who signed that it is of their sum."""
     from pets.release import Release
-    from pets.synthetic.from_release import from_release
+    from pets.synthetic.released import from_release
 
     try:
         data = release.read_bytes()

@@ -12,12 +12,12 @@ if TYPE_CHECKING:
     from pets.synthetic.cart import CART
     from pets.synthetic.encoding import Survival
     from pets.synthetic.fidelity import Fidelity, buy, evaluate
-    from pets.synthetic.from_release import from_release
     from pets.synthetic.independent import Independent
     from pets.synthetic.linked import Child, Linked, LinkedTables
     from pets.synthetic.model import Model
     from pets.synthetic.mst import MST
     from pets.synthetic.prior import Prior
+    from pets.synthetic.released import from_release
     from pets.synthetic.row_file import load_rows
     from pets.synthetic.row_model import RowModel
     from pets.synthetic.sdv import SDV
@@ -62,7 +62,7 @@ _HOMES: Final = {
     "Fidelity": "fidelity",
     "buy": "fidelity",
     "evaluate": "fidelity",
-    "from_release": "from_release",
+    "from_release": "released",
     "Independent": "independent",
     "Child": "linked",
     "Linked": "linked",

@@ -12,7 +12,7 @@ import pytest
 import pets
 from pets.errors import InvalidArgument, PairingRefused
 from pets.synthetic import Survival
-from pets.synthetic.from_release import from_release
+from pets.synthetic.released import from_release
 
 DOMAIN = pets.Domain(
     site=["brain", "kidney", "liver"],

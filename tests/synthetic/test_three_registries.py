@@ -16,7 +16,7 @@ from scipy import stats
 import pets
 from pets.noise import DiscreteGaussianLaw
 from pets.synthetic import Model
-from pets.synthetic.from_release import from_release
+from pets.synthetic.released import from_release
 
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLE = ROOT / "examples" / "three-registries-synthetic"
