@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -71,7 +72,7 @@ class Site:
     rows: Callable[[], object]
     log: AuditLog
     dataset: str = "default"
-    _held: int = field(default=0, init=False, repr=False)
+    _holder: int | None = field(default=None, init=False, repr=False)
     _admitted: set[bytes] = field(default_factory=set, init=False, repr=False)
     _paid: set[bytes] = field(default_factory=set, init=False, repr=False)
 
@@ -250,24 +251,32 @@ class Site:
             write_fault(self.store.folder / FAULTS, error)
         verdict: Verdict = "refused" if isinstance(error, QueryRefused) else "failed"
         question = asked.head.get("question") if asked.kind == "sum" and reply.head["code"] != "signature" else None
-        self.log.append(
-            verdict, code=str(reply.head["code"]), dataset=self.dataset,
-            question=question if isinstance(question, dict) else None,
-        )  # fmt: skip
+        try:
+            self.log.append(
+                verdict, code=str(reply.head["code"]), dataset=self.dataset,
+                question=question if isinstance(question, dict) else None,
+            )  # fmt: skip
+        except PetsError as unwritten:  # nothing leaves for a refusal, so a log that is broken cannot make it an answer
+            write_fault(self.store.folder / FAULTS, unwritten)
+            return Parcel.refused(unwritten)
         return reply
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
-        """Hold the folder's lock; steps inside steps hold it once."""
-        if self._held:
+        """Hold the locks of folder and log; steps inside steps hold them once, and another thread has to wait.
+
+        The log has a lock of its own, since one log may serve several folders: between a verdict and the line that
+        later verdicts go by, nobody else may ask.
+        """
+        if self._holder == threading.get_ident():
             yield
             return
-        with self.store.locked():
-            self._held += 1
+        with self.store.locked(), self.log.alone():
+            self._holder = threading.get_ident()
             try:
                 yield
             finally:
-                self._held -= 1
+                self._holder = None
 
 
 def write_fault(path: Path, error: PetsError) -> None:

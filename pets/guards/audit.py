@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from pets.config import canonical_json, parse_json
-from pets.errors import LedgerError, LedgerTampered, PetsError
+from pets.errors import JournalError, LedgerError, LedgerTampered, PetsError
 
 Verdict = Literal["answered", "refused", "failed", "finished"]
 """``answered``: a first message left for the total. ``failed``: it was stopped by a fault. ``finished``: it is over."""
@@ -160,6 +160,28 @@ class AuditLog:
         return count
 
     @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Keep all others from deciding by this log, in this process and in others; the lock dies with its process.
+
+        Raises
+        ------
+        JournalError
+            Somebody else does.
+        LedgerError
+            The folder of the log cannot be written.
+        """
+        path = self.path.with_name(f"{self.path.name}.lock")
+        try:
+            handle = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o600)
+        except OSError as error:
+            raise LedgerError(f"the audit log cannot be locked: {error.strerror}.") from None
+        try:
+            _lock(handle, wait=False)
+            yield
+        finally:
+            os.close(handle)
+
+    @contextmanager
     def _opened(self) -> Iterator[int]:
         try:
             handle = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_CLOEXEC", 0), 0o600)
@@ -212,9 +234,12 @@ def _read(line: bytes, sequence: int | None) -> Entry:
     return Entry(**data)
 
 
-def _lock(handle: int) -> None:
+def _lock(handle: int, *, wait: bool = True) -> None:
     try:
         import fcntl
     except ImportError:  # pragma: no cover - Windows
         return
-    fcntl.flock(handle, fcntl.LOCK_EX)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        raise JournalError("another message is being answered by this audit log. Ask again.") from None

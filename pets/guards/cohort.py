@@ -46,7 +46,7 @@ class Cohort:
         chosen = []
         for name, values in where.items():
             if name not in domain:
-                raise QueryRefused("filters", f"{str(name)[:80]!r} is not declared", did_you_mean(name, domain.names))
+                raise QueryRefused("filters", f"{str(name)[:80]!r} is not declared", did_you_mean(str(name), domain.names))
             chosen.append((str(name), _labels(name, values, domain)))
         return cls(tuple(sorted(chosen)))
 

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pets.domain import Categorical, Domain, Label
-from pets.errors import ConfigError
+from pets.errors import ConfigError, QueryRefused
 from pets.guards.cohort import Cohort
 
 EXPECTED = "expected"
@@ -80,8 +80,18 @@ class Planning:
         return cls(axes, expected)
 
     def mask(self, cohort: Cohort) -> NDArray[np.bool_]:
-        """Return which combinations are in the cohort, as a flat array."""
+        """Return which combinations are in the cohort, as a flat array.
+
+        Raises
+        ------
+        QueryRefused
+            The cohort was chosen by an attribute that this plan does not have; with the code ``'history'``.
+        """
         wanted = dict(cohort.where)
+        for name in wanted:
+            if name not in self.axes:
+                # An earlier answer under another policy: without the attribute it would look like a larger cohort.
+                raise QueryRefused("history", f"{name!r} chose an earlier cohort, and no expected counts are by it now")
         found = np.ones((), dtype=np.bool_)
         for name, axis in self.axes.items():
             chosen = [name not in wanted or label in wanted[name] for label in axis]
