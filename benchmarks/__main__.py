@@ -6,7 +6,9 @@
     python -m benchmarks notebooks                 execute the notebooks on those results; HTML, SVG and CSV beside them
     python -m benchmarks peers --make              an environment for each library that we compare with
 
-Quick takes at most two minutes on two cores. Full takes hours, needs the peers, and is what documents quote.
+Quick takes at most two minutes on two cores. Full takes hours, needs the peers, and is what documents quote. Results
+are one CSV a suite, with a stamp beside it; the pages are in html/. A notebook only reads results: run its suite
+first, with the same --quick or --full (the scoreboard reads all suites). `python -m benchmarks run --help` says more.
 """
 
 from __future__ import annotations
@@ -16,8 +18,29 @@ import os
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 from benchmarks.harness.results import FOLDER
+
+EXAMPLES = {
+    "run": """\
+python -m benchmarks run rare_cells             one suite, some seconds, into benchmarks/results/quick
+python -m benchmarks run attacks honesty --full two suites with all their replicates, into .../full
+python -m benchmarks run --out /tmp/mine        all suites, elsewhere
+""",
+    "notebooks": """\
+python -m benchmarks notebooks                  all pages from benchmarks/results/quick
+python -m benchmarks notebooks --full           all pages from benchmarks/results/full
+python -m benchmarks notebooks attacks --out /tmp/mine   one page, from the results in /tmp/mine
+
+A page ends with an answer that the notebook asserts; if an assertion fails, so does this command.
+""",
+    "peers": """\
+python -m benchmarks peers                      which libraries are there, and why others are not
+python -m benchmarks peers --make phe mpyc      environments for two of them, in .venv-peers
+""",
+}
+"""What the help of each command shows."""
 
 
 def parser() -> argparse.ArgumentParser:
@@ -27,17 +50,26 @@ def parser() -> argparse.ArgumentParser:
     _amount(top)
     commands = top.add_subparsers(dest="command")
     commands.add_parser("list", help="the suites and their questions")
-    run = commands.add_parser("run", help="run suites")
+    run = _command(commands, "run", "run suites")
     run.add_argument("suites", nargs="*", metavar="SUITE", help="by default all")
     _amount(run)
-    notebooks = commands.add_parser("notebooks", help="execute and render the notebooks")
+    notebooks = _command(commands, "notebooks", "execute and render the notebooks")
     notebooks.add_argument("names", nargs="*", metavar="NOTEBOOK", help="by default all")
     _amount(notebooks)
-    peers = commands.add_parser("peers", help="the libraries that we compare with")
+    peers = _command(commands, "peers", "the libraries that we compare with")
     peers.add_argument("names", nargs="*", metavar="PEER", help="by default all")
     peers.add_argument("--make", action="store_true", help="make the environments that are missing")
     _amount(peers)
     return top
+
+
+def _command(commands: Any, name: str, title: str) -> argparse.ArgumentParser:
+    """Return a command whose help has examples."""
+    raw = argparse.RawDescriptionHelpFormatter
+    added: argparse.ArgumentParser = commands.add_parser(
+        name, help=title, description=f"{title.capitalize()}.", epilog=EXAMPLES[name], formatter_class=raw
+    )
+    return added
 
 
 def _amount(command: argparse.ArgumentParser) -> None:

@@ -42,6 +42,7 @@ from pets.errors import (
 )
 
 if TYPE_CHECKING:
+    from pets.domain import Domain
     from pets.pipeline import Pipeline
     from pets.preview import Preview
     from pets.release import Release
@@ -124,7 +125,7 @@ def run(
             "--output", f"is in a folder that does not exist: {output.parent}", "Make the folder first."
         )
     pipeline = Pipeline.from_file(plan)
-    frames = {name: _read(path) for name, path in _sites(site).items()}
+    frames = {name: _read(path, pipeline.domain) for name, path in _sites(site).items()}
     before = None if pipeline.ledger is None else pipeline.ledger.head
     release = pipeline.run(frames, repeat=repeat)
     _say_what_it_cost(pipeline, before)
@@ -146,11 +147,12 @@ def suggest_domain(
 
     What it prints was read from confidential rows: do not publish it before a person has checked every line.
     """
+    from pets.cli_tables import read_records
     from pets.domain import Domain
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the draft itself begins with the same warning
-        sys.stdout.write(Domain.suggest(_read(file), id=unit_id).to_toml())
+        sys.stdout.write(Domain.suggest(read_records(file), id=unit_id).to_toml())
 
 
 def _say_what_it_cost(pipeline: Pipeline, before: str | None) -> None:
@@ -184,10 +186,10 @@ def _site(text: str) -> tuple[str, Path]:
     return name, Path(path)
 
 
-def _read(path: Path) -> Any:
-    from pets.cli_tables import read_records
+def _read(path: Path, domain: Domain) -> Any:
+    from pets.cli_tables import read_rows
 
-    return read_records(path)
+    return read_rows(path, domain)
 
 
 def _print_preview(shown: Preview) -> None:

@@ -14,6 +14,7 @@ import typer
 from pets.errors import ContractDiffers, DataError, InvalidArgument, did_you_mean
 
 if TYPE_CHECKING:
+    from pets.domain import Domain
     from pets.identity import Identity, Roster
     from pets.pipeline import Pipeline
     from pets.session import Spec
@@ -175,7 +176,7 @@ def site(
                 _check_columns(pipeline, data)
             _explain(pipeline, contract, me)
             _confirm(yes)
-        contribute = None if data is None else lambda: pipeline.at_site(_read(data), contract.spec, me)
+        contribute = None if data is None else lambda: pipeline.at_site(_read(data, pipeline.domain), contract.spec, me)
         member = Member(store, pipeline.aggregator, contract, contribute, address, patience, _say)
         ending = _run(member.run())
     _say(f"the collector says: {ending.why}. Done; the keys of this session are destroyed.")
@@ -351,10 +352,10 @@ def _confirm(yes: bool) -> None:
         raise typer.Exit(DECLINED)
 
 
-def _read(path: Path) -> Any:
-    from pets.cli import _read as read
+def _read(path: Path, domain: Domain) -> Any:
+    from pets.cli_tables import read_rows
 
-    return read(path)
+    return read_rows(path, domain)
 
 
 def _bytes(path: Path) -> bytes:

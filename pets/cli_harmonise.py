@@ -15,6 +15,8 @@ from pets.config import write_atomic
 from pets.errors import InvalidArgument, MissingExtra, did_you_mean
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from pets.epi.harmonise import Harmonised
 
 _SHIPPED = ("naaccr", "osiris", "pcornet")
@@ -81,10 +83,11 @@ def harmonise(
     if file is None or output is None:
         missing = "FILE" if file is None else "--output"
         raise InvalidArgument(missing, "is missing", "For example: pets harmonise cases.xml -o analysis.csv")
+    report = output.with_name(f"{output.stem}.INTERNAL.csv")
     _check_output(output)
+    _check_files([file, model, concepts, stages], {"--output": [output, report], "--domain": [domain]})
     span = _years(years, domain)
     found = _harmonised(file, model, region, concepts, stages, schema, iccc)
-    report = output.with_name(f"{output.stem}.INTERNAL.csv")
     _write(found, output, report)
     if domain is not None and span is not None:
         from pets.epi.harmonise import analysis_domain
@@ -145,9 +148,20 @@ def _crosswalk_text(name: str) -> str:
 
 def _check_output(output: Path) -> None:
     if output.suffix.lower() not in (".csv", ".parquet"):
-        raise InvalidArgument("--output", "must end in .csv or .parquet")
-    if not output.resolve().parent.is_dir():
-        raise InvalidArgument("--output", "is in a folder that does not exist", "Make the folder first.")
+        raise InvalidArgument("--output", "must end in .csv or .parquet", "Name it analysis.csv, for example.")
+
+
+def _check_files(read: Sequence[str | Path | None], written: Mapping[str, Sequence[Path | None]]) -> None:
+    """Refuse outputs that have no folder, or that would replace what is read or one another."""
+    taken = {Path(path).resolve() for path in read if path is not None}
+    inputs = {file for folder in taken if folder.is_dir() for file in folder.iterdir()}
+    for option, path in ((option, path) for option, paths in written.items() for path in paths if path is not None):
+        place = path.resolve()
+        if not place.parent.is_dir():
+            raise InvalidArgument(option, "is in a folder that does not exist", "Make the folder first.")
+        if place in taken or place in inputs:
+            raise InvalidArgument(option, f"would replace {path.name!r}, which is needed", "Name another file.")
+        taken.add(place)
 
 
 def _years(text: str, domain: Path | None) -> tuple[int, int] | None:
@@ -158,7 +172,10 @@ def _years(text: str, domain: Path | None) -> tuple[int, int] | None:
     match = re.fullmatch(r"(\d{4})(?:-(\d{4}))?", text, re.ASCII)
     if match is None:
         raise InvalidArgument("--years", "must be the first and last year of the study", "For example: 2015-2019.")
-    return int(match[1]), int(match[2] or match[1])
+    first, last = int(match[1]), int(match[2] or match[1])
+    if last < first:
+        raise InvalidArgument("--years", "ends before it begins", "Give the first year first, e.g. 2015-2019.")
+    return first, last
 
 
 def _write(found: Harmonised, output: Path, report: Path) -> None:

@@ -47,12 +47,14 @@ def simulate(
     try:
         output.mkdir(parents=True, exist_ok=True)
         if any(output.iterdir()):
-            raise InvalidArgument("output", f"{str(output)!r} is not empty", "Name a new folder.")
+            raise InvalidArgument("--output", f"{str(output)!r} is not empty", "Name a new folder.")
         registries.domain.to_file(output / "domain.toml")
         registries.person_years.to_csv(output / "person-years.csv", index=False)
         for name in registries:
             registries[name].to_csv(output / f"{re.sub(r'[^a-z0-9]+', '-', name.lower())}.csv", index=False)
     except OSError as error:
-        raise InvalidArgument("output", f"{str(output)!r} cannot be written to: {error.strerror}") from None
+        raise InvalidArgument(
+            "--output", f"{str(output)!r} cannot be written to: {error.strerror}", "Name a new folder."
+        ) from None
     log.print(f"{registries!r}".strip("<>"), markup=False)
     Console().print(f"{output}", markup=False, highlight=False)

@@ -141,7 +141,8 @@ def synth(
     if from_release is not None:
         given = {"FILE": file, "--domain": domain, "--epsilon": epsilon, "--ledger": ledger, "--sweep": sweep}
         given |= {"--mechanism": mechanism if mechanism != "auto" else None, "--allow-exact": allow_exact or None}
-        _refuse_with_release(given)
+        given |= {"--only-declared": only_declared or None, "--dataset": dataset if dataset != "default" else None}
+        _refuse_with(given, "--from-release, which reads what was released already")
         _joint(from_release, roster, output, survival or [], rows, n)
         return
     if file is None or domain is None:
@@ -155,7 +156,9 @@ def synth(
     declared = Domain.from_file(domain)
     clocks = _clocks(survival or [], declared)
     if sweep is not None:
-        _swept(file, declared, only_declared, output, (sweep, fits, epsilon), (mechanism, delta, clocks, rows))
+        given = {"--ledger": ledger, "--n": n, "--epsilon": epsilon, "--allow-exact": allow_exact or None}
+        _refuse_with(given, "--sweep, which charges nothing, writes no rows and names its own epsilons")
+        _swept(file, declared, only_declared, output, (sweep, fits), (mechanism, delta, clocks, rows))
         return
     files = _prepared(output, mechanism, allow_exact)
     made = _synthesizer(mechanism, epsilon, delta, clocks, rows, allow_exact)
@@ -180,12 +183,10 @@ def _written(model: Any, files: _Files, rows: int) -> Any:
     return artificial
 
 
-def _refuse_with_release(given: Mapping[str, object]) -> None:
+def _refuse_with(given: Mapping[str, object], what: str) -> None:
     for name, value in given.items():
         if value is not None:
-            raise InvalidArgument(
-                name, "means nothing with --from-release, which reads what was released already", "Leave it out."
-            )
+            raise InvalidArgument(name, f"means nothing with {what}", "Leave it out.")
 
 
 def _joint(
@@ -233,15 +234,13 @@ def _swept(
     domain: Domain,
     only_declared: bool,
     output: Path,
-    sweep: tuple[str, int, float | None],
+    sweep: tuple[str, int],
     made: tuple[str, float, list[Survival], int | None],
 ) -> None:
     """Write what other rows would be worth at several epsilons."""
     from pets.synthetic.sweeping import sweep as swept
 
-    (epsilons, fits, epsilon), (mechanism, delta, clocks, rows) = sweep, made
-    if epsilon is not None:
-        raise InvalidArgument("--epsilon", "means nothing with --sweep, which names its own", "Leave one out.")
+    (epsilons, fits), (mechanism, delta, clocks, rows) = sweep, made
     if mechanism not in PROVEN:
         raise InvalidArgument("--mechanism", f"{mechanism} has no epsilon", f"Give one of {', '.join(PROVEN)}.")
     losses = [part.strip() for part in epsilons.split(",")]
@@ -323,9 +322,9 @@ def _number(n: int | None, rows: int | None, model: Any, frame: Any) -> int:
 
 
 def _read(path: Path, domain: Domain, only_declared: bool) -> Any:
-    from pets.cli_tables import read_records
+    from pets.cli_tables import read_rows
 
-    frame = read_records(path)
+    frame = read_rows(path, domain)
     others = [str(name) for name in frame.columns if name not in domain and name != domain.unit.id]
     if others and not only_declared:
         named = ", ".join(others[:6]) + ", ..." * (len(others) > 6)

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from pets.disclosure.dimension import Dimension
     from pets.disclosure.sheet import Sheet
     from pets.disclosure.table import Table
+    from pets.domain import Domain
 
 
 def is_jj(file: Path) -> bool:
@@ -132,8 +133,24 @@ def _read_csv(file: Path, nrows: int | None = None) -> Any:
     return pd.read_csv(file, sep=separator, nrows=nrows, **options).rename(columns=str.strip)
 
 
+def read_rows(file: Path, domain: Domain) -> Any:
+    """Return :func:`read_frame` with each cell read as the domain declares its column, and none as the others suggest.
+
+    Raises
+    ------
+    InvalidArgument
+        The file does not exist or cannot be read.
+    """
+    from pets.declared_rows import as_declared
+
+    frame = read_frame(file)
+    return frame if file.suffix.lower() == ".parquet" else as_declared(frame, domain)
+
+
 def read_records(file: Path) -> Any:
     """Return :func:`read_frame` with numbers where a column of text holds nothing else and nothing is lost: not 007.
+
+    A guess from all the rows: for drafts and for what makes no promise about one of them. See :func:`read_rows`.
 
     Raises
     ------

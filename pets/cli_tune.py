@@ -16,6 +16,8 @@ from rich.text import Text
 from pets.errors import InvalidArgument, KeyFileError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from pets.identity import Identity, PublicIdentity
     from pets.tuning import Given, TuningPlan
 
@@ -118,6 +120,7 @@ def tune(
     """
     from pets.tuning import Given, demo_plan, load
 
+    _check_files(plan, planning, {"--output": output, "--export": export_to})
     given = Given(
         source=source, confidential=confidential, internal=internal, missing=missing.value, epsilon=epsilon,
         title=title, language=language, built=built,
@@ -170,6 +173,21 @@ def verify(
     found.verify(content, _signer(by, found.name))
     typer.echo(f"OK. {file.name} was signed by {found.name} ({found.fingerprint}).")
     typer.echo(f"SHA-256 of the report: {found.sha256}")
+
+
+def _check_files(plan: Path | None, planning: Path | None, written: Mapping[str, Path | None]) -> None:
+    """Refuse a table in the place of a plan, and outputs that have no folder or would replace a file that is read."""
+    if plan is not None and plan.suffix.lower() in (".csv", ".tsv", ".txt"):
+        raise InvalidArgument("PLAN", f"{plan.name!r} is no plan", f"A table of counts goes to --planning {plan.name}.")
+    taken = {path.resolve() for path in (plan, planning) if path is not None}
+    for option, path in written.items():
+        if path is None:
+            continue
+        if not path.resolve().parent.is_dir():
+            raise InvalidArgument(option, "is in a folder that does not exist", "Make the folder first.")
+        if path.resolve() in taken:
+            raise InvalidArgument(option, f"would replace {path.name!r}, which is needed", "Name another file.")
+        taken.add(path.resolve())
 
 
 def _demo(given: Given, plan: TuningPlan) -> TuningPlan:
@@ -257,7 +275,8 @@ def _summary(plan: TuningPlan) -> None:
     console.print(Text(plain_words(plan)["sentence"] + f" (epsilon = {float(plan.privacy.epsilon):g})"))
     account = budget_of(plan)
     over = " This plan is OVER the budget: it cannot be exported." if account["over"] else ""
-    console.print(Text(f"Budget: {account['left']:g} of {account['total']:g} left after this plan.{over}"))
+    budget = "Budget (assumed, since no account was given)" if plan.budget.assumed else "Budget"
+    console.print(Text(f"{budget}: {account['left']:g} of {account['total']:g} left after this plan.{over}"))
     console.print(Text(recommend(plan).words))
 
 

@@ -9,6 +9,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
+from numbers import Integral
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -54,11 +55,14 @@ def lines(
 ) -> Shown:  # fmt: skip
     """Draw one line for each technique (and style), with its intervals; techniques in `flat` as horizontal lines."""
     axes = _axes(log, xlabel, ylabel)
+    if "x" not in log and (data[x].dropna() % 1 == 0).all():
+        axes.xaxis.get_major_locator().set_params(integer=True)
+    numbers = {} if style is None else {what: number for number, what in enumerate(data[style].unique())}
     for technique in ordered(data):
         own = data[data["technique"] == technique]
         groups = [(None, own)] if style is None else list(own.groupby(style, sort=False))
-        for number, (what, rows) in enumerate(groups):
-            label = technique if not what else f"{technique}: {what}"
+        for what, rows in groups:
+            label, number = technique if not what else f"{technique}: {what}", numbers.get(what, 0)
             if technique in flat or rows[x].isna().all():
                 _flat(axes, technique, label, float(rows["value"].iloc[0]))
             else:
@@ -73,7 +77,7 @@ def _line(axes: Axes, name: str, label: str, rows: pd.DataFrame, x: str, number:
     kind = {"drawstyle": "steps-post"} if step else {}
     axes.plot(
         places, rows["value"], label=label, color=drawn.colour, linestyle=dashes, marker=drawn.mark, markersize=4,
-        linewidth=1.4, **kind,
+        linewidth=1.4, markerfacecolor="white" if _few(rows).any() else drawn.colour, **kind,
     )  # fmt: skip
     if (rows["high"] > rows["low"]).any():
         axes.fill_between(places, rows["low"], rows["high"], color=drawn.colour, alpha=0.18, linewidth=0)
@@ -81,20 +85,33 @@ def _line(axes: Axes, name: str, label: str, rows: pd.DataFrame, x: str, number:
 
 def _flat(axes: Axes, name: str, label: str, value: float) -> None:
     dashes: Any = _DASHES.get(name, _STYLES[_ORDER.get(name, 0) % len(_STYLES)])
-    axes.axhline(value, label=label, color=of(name).colour, linestyle=dashes, linewidth=1.2)
+    drawn = of(name)
+    axes.plot(  # over the whole width, with the technique's mark at the right end
+        [0, 1], [value, value], transform=axes.get_yaxis_transform(), label=label, color=drawn.colour, linestyle=dashes,
+        linewidth=1.2, marker=drawn.mark, markersize=4, markevery=[1], clip_on=False,
+    )  # fmt: skip
 
 
 def bars(
     data: pd.DataFrame, name: str, *, caption: str, xlabel: str, label: str = "technique", log: bool = False,
     marks: Sequence[tuple[float, str]] = (), bounds: str | None = None,
 ) -> Shown:  # fmt: skip
-    """Draw one horizontal dot with its interval for each row; `bounds` is a column of a second, hollow mark."""
+    """Draw a dot with its interval for each row, in the order of the techniques; `bounds` is a column of upright marks.
+
+    Hollow dots rest on fewer replicates than the others.
+    """
     axes = _axes("x" if log else "", xlabel, "", height=max(2.2, 0.27 * len(data) + 1.1))
-    rows = data.iloc[::-1].reset_index(drop=True)
+    order = {name: place for place, name in enumerate(ordered(data))}
+    rows = data.sort_values("technique", key=lambda names: names.map(order), kind="stable").iloc[::-1]
+    rows = rows.reset_index(drop=True)
+    few = _few(rows)
     for place, row in rows.iterrows():
         drawn = of(row["technique"])
         axes.plot([row["low"], row["high"]], [place, place], color=drawn.colour, linewidth=2.4)
-        axes.plot(row["value"], place, marker=drawn.mark or "o", color=drawn.colour, markersize=6)
+        inside = "white" if few[place] else drawn.colour
+        axes.plot(
+            row["value"], place, marker=drawn.mark or "o", color=drawn.colour, markerfacecolor=inside, markersize=6
+        )
         if bounds is not None:
             axes.plot(row[bounds], place, marker="|", color="#222222", markersize=12, markeredgewidth=1.6)
     axes.set_yticks(range(len(rows)), [str(text) for text in rows[label]])
@@ -127,18 +144,36 @@ def _axes(log: str, xlabel: str, ylabel: str, height: float = _WIDE[1]) -> Axes:
     return axes
 
 
+def _few(rows: pd.DataFrame) -> pd.Series[bool]:
+    """Return which points rest on few replicates, which figures say."""
+    return rows["basis"] == "few"
+
+
 def _some_minor(value: float, _: object = None) -> str:
     """Label 2 and 5 between the powers of ten."""
     leading = f"{value:e}"[0]
     return f"{value:g}" if leading in "25" and abs(value / float(f"{value:.0e}") - 1) < 1e-6 else ""
 
 
+def _label_short_scales(axes: Axes) -> None:
+    """Label every mark of a logarithmic axis that is too short to hold two of the usual labels."""
+    for axis in (axes.xaxis, axes.yaxis):
+        low, high = axis.get_view_interval()
+        if axis.get_scale() == "log" and high / low < 6:
+            axis.set_minor_formatter("{x:g}")
+
+
 def _finish(axes: Axes, data: pd.DataFrame, name: str, caption: str, legend: bool = True) -> Shown:
     import matplotlib.pyplot as plt
 
+    _label_short_scales(axes)
+    if _few(data).any():
+        caption += (
+            f" Hollow marks: fewer than 200 replicates ({data.loc[_few(data), 'replicates'].min():.0f} at least)."
+        )
     handles, _ = axes.get_legend_handles_labels()
     if legend and handles:
-        axes.legend(fontsize=7.5, frameon=False, loc="center left", bbox_to_anchor=(1.0, 0.5))
+        axes.legend(fontsize=7.5, frameon=False, loc="center left", bbox_to_anchor=(1.0, 0.5), handlelength=3.6)
     stream = io.StringIO()
     axes.figure.savefig(stream, format="svg", metadata={"Date": None, "Creator": None})
     plt.close("all")
@@ -182,16 +217,23 @@ def table(data: pd.DataFrame, name: str, caption: str) -> Shown:
 def _cell(value: object) -> str:
     if isinstance(value, float):
         return f"<td class='number'>{number(value)}</td>"
-    return f"<td class='number'>{value:,}</td>" if isinstance(value, int) else f"<td>{escape(str(value))}</td>"
+    return f"<td class='number'>{value:,}</td>" if isinstance(value, Integral) else f"<td>{escape(str(value))}</td>"
 
 
 def number(value: float) -> str:
     """Return a number with three digits, or a dash."""
     if math.isnan(value):
         return "–"
-    if value == 0 or 0.001 <= abs(value) < 100_000:
+    if value == 0 or 0.001 <= abs(value) < 1e10:
         return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
     return f"{value:.2e}"
+
+
+def interval(row: pd.Series[Any]) -> str:
+    """Return a value with its 95 % interval, if it has one."""
+    if row["low"] == row["high"]:
+        return number(row["value"])
+    return f"{number(row['value'])} ({number(row['low'])} to {number(row['high'])})"
 
 
 def at_epsilon(epsilon: float) -> str:

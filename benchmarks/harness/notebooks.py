@@ -6,6 +6,7 @@ import os
 import re
 from html import escape
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from benchmarks.harness.figures import FOLDER as FIGURES
@@ -57,7 +58,9 @@ def execute(path: Path, environment: dict[str, str], timeout: int) -> Any:
     client.km = client.create_kernel_manager()
     client.km.transport = "ipc"
     client.owns_km = True
-    client.execute(env={**os.environ, **environment})
+    with TemporaryDirectory(prefix="pets-") as sockets:  # by default they lie where the kernel runs, in the repository
+        client.km.ip = str(Path(sockets) / "kernel")
+        client.execute(env={**os.environ, **environment})
     return notebook
 
 

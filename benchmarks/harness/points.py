@@ -1,8 +1,8 @@
 """One measured or computed number, and how sure it is.
 
 A point comes from an exact formula (or a deterministic computation), from at least 200 replicates with a 95 % interval,
-or, for times only, from so many timings with their range. A peer that takes minutes a run has ``few`` runs, with their
-range, and says how many.
+or, for times only, from so many timings with their range. What takes minutes a run (some peers, attacks on whole fits)
+has ``few`` runs, says how many, and is marked in every figure and table.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from benchmarks.harness.results import read, read_stamp
 
@@ -102,30 +102,74 @@ def successes(epsilon: float) -> pd.DataFrame:
     return pd.DataFrame({"success of a guess": success, "proven bound": bound})
 
 
+def choices() -> pd.DataFrame:
+    """Return the chance of a worse choice, one row a mechanism and one column an epsilon."""
+    points = read("mechanisms")
+    points = points[points["quantity"] == "chance of a worse choice"]
+    table = points.pivot(index="technique", columns="epsilon", values="value")
+    return table.rename(columns="epsilon {:g}".format).reindex([name for name in PROMISES if name in table.index])
+
+
+PROTECTION = {
+    "opendp": "DiscreteLaplace: the same law",
+    "python-dp": "DiscreteLaplace: the same epsilon",
+    "diffprivlib": "DiscreteLaplace: the same epsilon, floating-point draws",
+    "pipelinedp": "DiscreteLaplace: the same epsilon",
+    "TenSEAL BFV": "BFV: the same, one key holder",
+    "TenSEAL CKKS": "CKKS: weaker, every site has the key",
+    "TenSEAL": "BFV, CKKS",
+    "phe": "BFV: the same, one key holder",
+    "MPyC": "sums: MaskedSum; small cells: VerifyBeforeOpen. Other trust: most parties honest",
+    "Flower": "MaskedSum: the same, the server sees the total",
+    "SPU": "sums: MaskedSum; small cells: VerifyBeforeOpen. Other trust: three parties",
+    "pytauargus": "SuppressCells: weaker, for who does not know that zeros are zeros",
+    "acro": "SuppressCells: weaker, small cells only",
+    "mbi": "MST: the same epsilon and delta; no table is chosen",
+    "dpmm-mst": "MST: the same epsilon and delta",
+    "dpmm-aim": "AIM: the same epsilon and delta",
+    "SDV": "MST: none, against epsilon 1",
+}
+"""What of ours each library is compared with, and whether it protects as much."""
+
+
+def protection(library: str) -> str:
+    """Return what a library is compared with."""
+    return next((text for name, text in PROTECTION.items() if library.startswith(name)), "")
+
+
 def peers() -> pd.DataFrame:
     """Return every comparison with another library, losses first, and those that did not run, with the reason."""
     import pandas as pd
 
     points = read("peers")
-    ratios = points[points["quantity"].str.startswith("ratio to pets: ")]
     rows = [
         {
-            "library": row.technique, "work": row.setting, "measure": row.quantity.removeprefix("ratio to pets: "),
-            "times ours": row.value, "verdict": verdict(row.value),
+            "library": row.technique, "beside ours; its protection": protection(row.technique), "work": row.setting,
+            "measure": row.quantity.removeprefix("ratio to pets: "), "times ours": row.value,
+            "range": f"{row.low:.3g} to {row.high:.3g}" if row.low < row.high else "", "runs": _runs(row),
+            "verdict": verdict(row.value, row.low, row.high),
         }
-        for row in ratios.itertuples()
+        for row in points[points["quantity"].str.startswith("ratio to pets: ")].itertuples()
     ]  # fmt: skip
     rows.sort(key=lambda row: row["times ours"])
     for name, why in read_stamp("peers")["not run"].items():
         library, _, work = name.partition(": ")
-        rows.append({"library": library, "work": work, "measure": "", "times ours": None, "verdict": f"not run: {why}"})
-    return pd.DataFrame(rows, columns=["library", "work", "measure", "times ours", "verdict"]).astype(
-        {"times ours": float}
+        compared = {"library": library, "beside ours; its protection": protection(library), "work": work}
+        rows.append(compared | {"times ours": None, "verdict": f"not run: {why}"})
+    names = ["library", "beside ours; its protection", "work", "measure", "times ours", "range", "runs", "verdict"]
+    return (
+        pd.DataFrame(rows, columns=names).fillna({"measure": "", "range": "", "runs": ""}).astype({"times ours": float})
     )
 
 
-def verdict(ratio: float) -> str:
-    """Return who needs less; within 5 % nobody does."""
+def _runs(row: Any) -> str:
+    return "exact" if row.basis == "exact" else f"{row.replicates:.0f}"
+
+
+def verdict(ratio: float, low: float | None = None, high: float | None = None) -> str:
+    """Return who needs less; within 5 %, or when the runs disagree, nobody does."""
     if 0.95 <= ratio <= 1.05:
         return "a draw"
+    if low is not None and high is not None and low < 1 < high:
+        return "undecided"
     return f"we win, {ratio:.3g}x" if ratio > 1 else f"we lose, {1 / ratio:.3g}x"

@@ -7,6 +7,8 @@
 # read one site's cells from its messages.
 
 # %%
+import pandas as pd
+
 from benchmarks.harness import figures
 from benchmarks.harness.results import read, read_stamp
 
@@ -18,19 +20,20 @@ figures.stamp(read_stamp("attacks"))
 # ## Guessing from noisy counts
 
 # %%
-curve = points[points.technique.isin(["DiscreteLaplace", "DiscreteGaussian", "RandomizedResponse", "LaplacePlanner"])]
-curve = curve[curve.quantity.isin([success, bound])].assign(
-    what=lambda d: d.quantity.map({success: "measured", bound: "bound"})
-)
+shown = ["DiscreteLaplace", "DiscreteGaussian", "RandomizedResponse", "LaplacePlanner", "ResidualPlanner"]
+curve = points[(points.quantity == success) & points.technique.isin(shown)].assign(what="")
+limit = points[(points.quantity == bound) & (points.technique == "DiscreteLaplace")].assign(what="bound of all")
+base = points[(points.quantity == success) & points.setting.isin(["", "chance", "all patients"])].assign(what="")
+base = base[base.technique.isin(["no protection", "suppression under 5", "sampling error alone"])]
 figures.lines(
-    curve,
+    pd.concat([base, curve, limit]),
     "attacks_noise",
     x="epsilon",
     style="what",
     log="x",
     xlabel="epsilon",
-    ylabel="right guesses",
-    caption="Share of right guesses, with 95 % intervals, and the proven bound.",
+    ylabel="share of right guesses",
+    caption="Right guesses, with 95 % intervals, and the proven bound. Sampling error alone: chance.",
 )
 
 # %% [markdown]
@@ -48,7 +51,7 @@ figures.bars(
     bounds="bound",
     xlabel="share of right guesses",
     marks=[(0.5, "chance")],
-    caption="Measured success with its interval; upright mark: proven bound (1: none). Epsilon 1.",
+    caption="Success with its interval; upright mark: proven bound (1: none). Epsilon 1.",
 )
 
 # %% [markdown]

@@ -6,6 +6,8 @@
 # or years. Everything here is exact, from the laws of the noise, at delta 1e-6 where one is needed.
 
 # %%
+import pandas as pd
+
 from benchmarks.harness import figures
 from benchmarks.harness.results import read, read_stamp
 
@@ -17,13 +19,14 @@ figures.stamp(read_stamp("many_tables"))
 
 # %%
 touched = points[(points.setting == "cells of one patient") & (points.epsilon == 1.0)]
+sampling = points[(points.technique == "sampling error alone") & (points.cell == 20)]
 figures.lines(
-    touched,
+    pd.concat([touched, sampling]),
     "many_tables_touched",
     x="n",
     xlabel="cells of one patient",
-    ylabel="standard error of a cell",
-    caption="Standard error of a cell at epsilon 1, by the number of cells that one patient is in.",
+    ylabel="standard error of a cell, cases",
+    caption="Standard error of a cell at epsilon 1; no protection: 0. Sampling error: that of 20 cases.",
 )
 
 # %%
@@ -64,7 +67,7 @@ figures.lines(
     x="n",
     log="",
     xlabel="years",
-    ylabel="standard error of the total so far",
+    ylabel="standard error of the total so far, cases",
     caption="Standard error of the total over all years after the last one, at epsilon 1.",
 )
 

@@ -16,8 +16,8 @@ figures.stamp(read_stamp("rare_cells"))
 
 # %% [markdown]
 # ## The smallest usable count
-# The staircase falls to 16, the count that sampling error alone demands, as epsilon grows. Gaussian noise, whose
-# promise is weaker (delta is one in a million), needs more here: it pays only when one patient is in many cells.
+# The staircase falls to 17 as epsilon grows: at 16 cases sampling error alone uses up the whole 25 %. Gaussian noise,
+# whose promise is weaker (delta is one in a million), needs more: it pays only when one patient is in many cells.
 
 # %%
 usable = points[points.quantity == "smallest usable count"]
@@ -27,12 +27,13 @@ figures.lines(
     x="epsilon",
     step=True,
     xlabel="epsilon",
-    ylabel="cases",
+    ylabel="smallest usable count, cases",
     caption="Smallest count with a relative standard error of 25 % at most.",
 )
 
 # %%
-wide = usable[usable.epsilon.notna()].pivot(index="epsilon", columns="technique", values="value").reset_index()
+wide = usable[usable.epsilon.isin([0.1, 0.25, 0.5, 1, 2, 5, 10])]
+wide = wide.pivot(index="epsilon", columns="technique", values="value").reset_index()
 figures.table(wide, "rare_cells_rule", "The rule of 16 cases, noise included.")
 
 # %% [markdown]
@@ -59,8 +60,8 @@ figures.lines(
 
 # %% [markdown]
 # ## Formula and draws
-# The same probabilities by drawing noise. Each formula should lie within the interval of its draws, with a few of the
-# hundred outside by chance.
+# The same probabilities by drawing noise. Each formula should lie within the 95 % interval of its draws, but for one
+# in twenty, which is outside by chance.
 
 # %%
 keys = ["epsilon", "cell"]
@@ -85,4 +86,5 @@ figures.answer(
     f"The 16-case rule becomes {rule[1.0]:.0f} cases at epsilon 1, {rule[0.5]:.0f} at 0.5, {rule[0.25]:.0f} at 0.25 "
     f"and {rule[0.1]:.0f} at 0.1.",
     f"At epsilon 1, one true case is published as none in {one[1]:.0%} of publications, five in {one[5]:.2%}.",
+    f"{inside.sum()} of {len(inside)} formulas lie within the interval of their draws.",
 )

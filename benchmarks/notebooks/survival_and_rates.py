@@ -7,6 +7,8 @@
 # years.
 
 # %%
+import pandas as pd
+
 from benchmarks.harness import figures
 from benchmarks.harness.results import read, read_stamp
 
@@ -49,28 +51,32 @@ figures.bars(
 wide = points[
     (points.quantity == "width beside no protection") & points.technique.isin(["DiscreteLaplace", "DiscreteGaussian"])
 ]
+plain = points[(points.quantity == "width beside no protection") & (points.technique == "no protection")].head(1)
 wide = wide.assign(style=wide.what + wide["where"].map(lambda w: f", {w}" if isinstance(w, str) else ""))
 figures.lines(
-    wide,
+    pd.concat([wide, plain.assign(style="")]),
     "survival_and_rates_width",
     x="epsilon",
     style="style",
     log="x",
     xlabel="epsilon",
     ylabel="width, times that without protection",
-    caption="Mean width of the 95 % intervals.",
+    caption="Mean width of the 95 % intervals. Without protection only sampling error is left.",
 )
 
 # %% [markdown]
 # ## Error
 
 # %%
-error = points[points.quantity == "rmse"].assign(epsilon=lambda d: d.epsilon.map(figures.at_epsilon).str[2:])
-table = error.pivot(index=["technique", "where", "epsilon"], columns="what", values="value").reset_index()
+error = points[points.quantity == "rmse"].assign(
+    where=lambda d: d["where"].fillna(""), epsilon=lambda d: d.epsilon.map("{:g}".format).replace("nan", "")
+)
+error = error.assign(shown=error.apply(figures.interval, axis=1))
+table = error.pivot(index=["technique", "where", "epsilon"], columns="what", values="shown").fillna("–")
 figures.table(
-    table.fillna({"where": ""}),
+    table.loc[figures.ordered(error)].reset_index(),
     "survival_and_rates_error",
-    "Root mean square error: of rates and ratios relative to the truth, of survival as a probability.",
+    "Root mean square error, with 95 % intervals: of rates and ratios relative to the truth, of survival absolute.",
 )
 
 # %% [markdown]

@@ -1,8 +1,8 @@
 # %% [markdown]
 # # Do rare combinations, rates and survival survive synthesis?
 #
-# Artificial rows, made from noisy margins (Independent, MST, AIM) or learnt from the rows themselves without any
-# guarantee (CART), are compared with the real rows. Each point is a mean over at least 200 fits, with its 95 %
+# Artificial rows, made from noisy margins (Independent, MST, AIM, Adaptive) or learnt from the rows themselves without
+# any guarantee (CART), are compared with the real rows. Each point is a mean over at least 200 fits, with its 95 %
 # interval. Baselines: a new sample of the same size, which is what another year would be, and the table with small
 # cells hidden.
 
@@ -33,9 +33,10 @@ figures.lines(
 
 # %%
 error = points[(points.quantity == "rmse") & (points.epsilon.isna() | (points.epsilon == 1.0)) & (points.value > 0)]
-table = error.pivot(index="technique", columns="cell", values="value").reindex(figures.ordered(error))
+error = error.assign(shown=error.apply(figures.interval, axis=1))
+table = error.pivot(index="technique", columns="cell", values="shown").reindex(figures.ordered(error)).fillna("–")
 table.columns = [f"cell of {c}" for c in table.columns]
-figures.table(table.reset_index(), "synthetic_error", "Root mean square error of a cell, cases; epsilon 1.")
+figures.table(table.reset_index(), "synthetic_error", "Root mean square error, cases; 95 % intervals; epsilon 1.")
 
 # %%
 alike = points[points.quantity == "as good as a sample"].sort_values("value", ascending=False)

@@ -292,7 +292,7 @@ def read_messages(body: bytes, secret: np.ndarray) -> tuple[int, int]:
 
 
 def _synthetic(study: Study, amount: Amount) -> Points:
-    fits = amount.of(8, 64)
+    fits = amount.of(8, 200)
     made: dict[str, tuple[Any, float | None]] = {"CART": (CART(), None)}
     for epsilon in (0.5, 1.0, 2.0, 5.0) if amount.full else (1.0,):
         for kind in (Independent, MST, AIM) if amount.full or epsilon == 1.0 else ():
@@ -304,6 +304,7 @@ def _synthetic(study: Study, amount: Amount) -> Points:
             if one.measure.startswith("advantage"):
                 at = {"epsilon": epsilon, "setting": f"membership, {one.rows}", "n": report.rows}
                 value, low, high = ((1 + x) / 2 for x in (one.value, one.low, one.high))
-                guesses = 2 * report.rows * report.fits
-                yield points.Point(name, SUCCESS, value, min(low, value), max(high, value), "replicates", guesses, **at)
+                # Guesses about rows of one fit hang together: its replicates are the fits, and so is its interval.
+                basis = "replicates" if report.fits >= points.FEWEST else "few"
+                yield points.Point(name, SUCCESS, value, min(low, value), max(high, value), basis, report.fits, **at)
         yield points.exact(name, BOUND, 1.0 if epsilon is None else bound(epsilon, float(DELTA)), epsilon=epsilon)

@@ -25,6 +25,7 @@ from benchmarks.harness import points
 from benchmarks.harness.environments import interpreter, why_not
 from benchmarks.harness.results import Found
 from benchmarks.harness.running import Amount
+from benchmarks.peers.measure import CASES
 from benchmarks.peers.private_count import CELLS, rows
 from benchmarks.suites.material import DELTA, ireland
 from pets.synthetic import AIM, MST
@@ -132,7 +133,7 @@ def _counts(found: Found, amount: Amount) -> None:
         return lambda: float(ask(peer, amount.peers, "private_count", peer, number, limit=300)["seconds"])
 
     peers = {name: asked(name) for name in ("opendp", "diffprivlib", "pipelinedp")}
-    work = f"count of {number:,} rows in 7,200 cells, with error bars and ledger"
+    work = f"count of {number:,} rows in 7,200 cells (ours: error bars and ledger too)"
     _compare(found, work, "CPU seconds", ours, peers, number)
 
 
@@ -147,10 +148,10 @@ SLOW = {"phe", "spu"}
 def _sums(found: Found, amount: Amount) -> None:
     """Ten sites with 10,000 counts each, or three parties that open only large cells; the best of each party."""
     base: dict[str, tuple[float, float]] = {}
-    for kind, case in (("mpc.MaskedSum", "a"), ("he.BFV", "a"), ("mpc.VerifyBeforeOpen", "cells")):
+    for kind, case in (("mpc.MaskedSum", "a"), ("he.BFV", "a"), ("he.CKKS", "a"), ("mpc.VerifyBeforeOpen", "cells")):
         runs = [secure_sums.ours(kind, case)[0] for _ in range(amount.of(2, 7))]
         found.update(_measured(f"{OURS} {kind}", case, runs, None))
-        base[kind] = min(_all(one) for one in runs), float(runs[0].up_bytes_per_value)
+        base[kind] = min(_all(one, case) for one in runs), float(runs[0].up_bytes_per_value)
     for peer, name, text in SUMS:
         case = text.split()[1]
         label = f"{name}: {_case(case)}"
@@ -165,31 +166,33 @@ def _sums(found: Found, amount: Amount) -> None:
             except (secure_sums.NotRun, subprocess.TimeoutExpired) as why:
                 found.not_run[label] = str(why)
                 continue
-            # encryption is compared with encryption, secret sharing and masks with masks
-            kind = (
-                "mpc.VerifyBeforeOpen"
-                if case == "cells"
-                else "he.BFV"
-                if peer in {"tenseal", "phe"}
-                else "mpc.MaskedSum"
-            )
             for one in measured:
-                found.update(_measured(one.peer, case, [one], base[kind]))
+                found.update(_measured(one.peer, case, [one], base[_like(one.peer, case)]))
+
+
+def _like(name: str, case: str) -> str:
+    """Return what of ours a peer is compared with: encryption of its kind, else masks, else the small-cell check."""
+    if case == "cells":
+        return "mpc.VerifyBeforeOpen"
+    if "CKKS" in name:
+        return "he.CKKS"
+    return "he.BFV" if name.startswith(("TenSEAL", "phe")) else "mpc.MaskedSum"
 
 
 def _case(case: str) -> str:
     return {"a": "sum of 10 sites x 10,000 counts", "cells": "open only cells of 5 and more, 3 parties x 10,000"}[case]
 
 
-def _all(one: Any) -> float:
-    """Return the CPU ms of a site and of whoever adds up and opens, together."""
-    return float(sum(x for x in (one.site_ms, one.aggregator_ms, one.open_ms) if x is not None))
+def _all(one: Any, case: str) -> float:
+    """Return the CPU ms of one site and of whoever adds up and opens; in the small-cell check, of all sites."""
+    sites = CASES[case].sites if case == "cells" else 1  # as its peers count
+    return float(sum(x for x in (sites * (one.site_ms or 0.0), one.aggregator_ms, one.open_ms) if x is not None))
 
 
 def _measured(name: str, case: str, runs: list[Any], base: tuple[float, float] | None) -> Iterator[points.Point]:
     at: dict[str, Any] = {"setting": _case(case), "n": 10_000}
-    time, sent = "CPU ms of a site and whoever adds up", "bytes up a cell"
-    totals, up = [_all(one) for one in runs], runs[0].up_bytes_per_value
+    time = "CPU ms of all parties" if case == "cells" else "CPU ms of a site and whoever adds up"
+    sent, totals, up = "bytes up a cell", [_all(one, case) for one in runs], runs[0].up_bytes_per_value
     yield points.timing(name, time, totals, **at)
     yield points.exact(name, "exact total", all(one.exact for one in runs), **at)
     if up is not None:

@@ -22,8 +22,10 @@ from pets.csprng import InsecureRandom
 from pets.dp.samplers import Law, draw
 from pets.noise import half_width, probability_not_positive
 
-COUNTS = (1, 2, 3, 5, 8, 10, 12, 16, 18, 20, 22, 32, 50, 66, 100, 1000)
+COUNTS = (1, 2, 3, 4, 5, 8, 10, 12, 16, 18, 20, 22, 32, 50, 66, 100, 1000)
 RULE = 0.25
+FINE = tuple(round(10 ** (step / 30), 4) for step in range(-30, 31))
+"""Epsilons from 0.1 to 10 between which the smallest usable count has its steps."""
 
 
 def run(amount: Amount) -> Found:
@@ -34,6 +36,10 @@ def run(amount: Amount) -> Found:
             name = type(mechanism).__name__
             law = mechanism.laws(one_cell())[0]
             found.update(_of_law(name, law, epsilon))
+    for epsilon in set(FINE) - set(EPSILONS):
+        for mechanism in (pets.dp.DiscreteLaplace(epsilon=str(epsilon)), gaussian(epsilon)):
+            least = smallest_usable(mechanism.laws(one_cell())[0].variance)
+            found.add(points.exact(type(mechanism).__name__, "smallest usable count", least, epsilon=epsilon))
     found.update(_baselines())
     found.update(_drawn(amount))
     return found

@@ -27,22 +27,27 @@ TABLES: dict[str, tuple[int, int, int] | str] = {
 }  # fmt: skip
 QUICK = ("8 x 6", "12 x 8", "20 x 10", "20 x 30")
 LIMIT = 60.0
+ROUNDS, LONG = 3, 10.0
+"""Timings of each pattern, and the seconds above which one is enough."""
 
 
 def run(amount: Amount) -> Found:
     """Return the points."""
     found = Found()
+    suppress(to_table(two_way(*TABLES["8 x 6"])), Attacker())  # the first one loads the solver
     for name in TABLES if amount.full else QUICK:
         shape = TABLES[name]
         plain = study(shape) if isinstance(shape, str) else two_way(*shape)
         table = to_table(plain)
         at = {"setting": name, "n": table.cells}
-        found.update(_shown(TODAY, table, table.primary, "primaries only", 0.0, at))
+        found.update(_shown(TODAY, table, table.primary, "primaries only", [], at))
         found.add(points.exact(NONE, "share of cells hidden", 0, **at))
         for method in ("optimal", "fast"):
-            start = time.process_time()
-            result = suppress(table, Attacker(), time_limit=LIMIT if amount.full else 10.0, method=method)  # type: ignore[arg-type]
-            seconds = time.process_time() - start
+            seconds: list[float] = []
+            while len(seconds) < ROUNDS and sum(seconds) < LONG:
+                start = time.process_time()
+                result = suppress(table, Attacker(), time_limit=LIMIT if amount.full else 10.0, method=method)  # type: ignore[arg-type]
+                seconds.append(time.process_time() - start)
             found.update(_shown("SuppressCells", table, result.suppressed, method, seconds, at))
             label = f"{name}; {method}"
             found.add(
@@ -54,7 +59,9 @@ def run(amount: Amount) -> Found:
     return found
 
 
-def _shown(name: str, table: Table, hidden: np.ndarray, method: str, seconds: float, at: dict[str, object]) -> list:
+def _shown(
+    name: str, table: Table, hidden: np.ndarray, method: str, seconds: list[float], at: dict[str, object]
+) -> list:
     leaks = audit(table, hidden, Attacker(), thorough=False)
     small = int(table.primary.sum())
     exact = sum(leak.kind == "exact" for leak in leaks.leaks)
@@ -68,7 +75,7 @@ def _shown(name: str, table: Table, hidden: np.ndarray, method: str, seconds: fl
         ),
     ]
     if seconds:
-        made.append(points.timing(name, "CPU seconds", [seconds], setting=f"{at['setting']}; {method}", n=at["n"]))
+        made.append(points.timing(name, "CPU seconds", seconds, setting=f"{at['setting']}; {method}", n=at["n"]))
     return made
 
 

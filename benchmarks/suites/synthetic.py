@@ -30,7 +30,7 @@ from pets.synthetic.encoding import Encoding
 
 Points = Iterator[points.Point]
 KINDS: dict[str, Any] = {"Independent": Independent, "MST": MST, "AIM": AIM, "Adaptive": Adaptive}
-QUICK = {"Independent": (1.0,), "MST": (1.0,)}
+QUICK = dict.fromkeys(KINDS, (1.0,))
 FULL = (0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 10.0)
 BUCKETS = {1: (1, 1), 2: (2, 4), 5: (5, 9), 10: (10, 19), 20: (20, 10**6)}
 YEARS = np.arange(0.5, 10.01, 0.5)
@@ -57,7 +57,7 @@ def run(amount: Amount) -> Found:
     found.update(points.exact(NONE, "rmse", 0, cell=size) for size in CELLS)
     found.update(_survival(amount, seeds))
     if not amount.full:
-        found.not_run |= dict.fromkeys(("AIM", "Adaptive"), "only with --full")
+        found.not_run["other budgets than epsilon 1, and survival by AIM, Adaptive"] = "only with --full"
     if find_spec("sdv") is None:
         found.not_run["SDV"] = "the extra is not installed: pip install 'pets[synthetic]'; see the suite `peers`"
     else:  # pragma: no cover - needs the extra
@@ -97,9 +97,10 @@ def _cells(name: str, study: Study, tables: list[np.ndarray], epsilon: float | N
     yield points.mean(name, "total variation", distance, epsilon=epsilon)
     # A sample of share x is off by sqrt(1/x - 1) times what a sample of the same size is (its finite-population error).
     alike = _sample_error(study)
-    ratio = float(distance.mean()) / alike
+    off = points.mean(name, "", distance)
+    high, value, low = (1 / (1 + (max(0.0, x) / alike) ** 2) for x in (off.low, off.value, off.high))
     at = {"epsilon": epsilon, "setting": "share of the rows that, as a sample, would be as far off"}
-    yield points.exact(name, "as good as a sample", 1 / (1 + ratio**2), **at)
+    yield points.Point(name, "as good as a sample", value, low, high, "replicates", len(tables), **at)
 
 
 @lru_cache(maxsize=4)

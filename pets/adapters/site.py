@@ -140,6 +140,7 @@ class Site:
         """Let the guards decide; by a noisy count, which is charged, if the policy says so."""
         if self.store.study is None:
             raise QueryRefused("keys", "no keys are agreed yet")
+        _check_threshold(contract)
         self.guard.admit(contract.question, contract.fewest_sites)
         self.guard.check_by_count(contract.question, self.ledger, self.rows)
         self._admitted.add(contract.spec.id)
@@ -277,6 +278,17 @@ class Site:
                 yield
             finally:
                 self._holder = None
+
+
+def _check_threshold(contract: Contract) -> None:
+    """Refuse a threshold with which a lying collector needs few sites of its own to single out another.
+
+    They are ``2 x threshold - sites``, see :class:`~pets.mpc.MaskedSum`; and a site that is singled out has its own
+    share of the noise for its protection, and not the noise of all.
+    """
+    threshold = getattr(contract.question.aggregator, "threshold", None)
+    if threshold is not None and 3 * threshold < 2 * len(contract.spec.sites):
+        raise QueryRefused("aggregator", "the threshold must be two thirds of the sites or more")
 
 
 def write_fault(path: Path, error: PetsError) -> None:

@@ -20,7 +20,6 @@ whose first line opens the key.
 
 from __future__ import annotations
 
-import csv
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -29,6 +28,7 @@ from typing import Any, cast
 
 from pets.adapters.site import Site
 from pets.config import parse_json, read_file
+from pets.declared_rows import check_types, read_names, read_rows
 from pets.domain import Domain
 from pets.errors import ConfigError, DataError, did_you_mean
 from pets.guarantee import from_dict
@@ -141,15 +141,18 @@ def _site(data: Mapping[str, Any], folder: Path, frame: object | None) -> Site:
     party = _party(data, folder, (*_PARTY, *_SITE))
     policy = Policy.from_file(folder / _text(data, "policy"), party.domain)
     path = folder / _text(data, "data") if frame is None else Path()
-    _check_columns(_columns(path) if frame is None else _columns_of(frame), party.domain, policy)
+    names = read_names(path) if frame is None else check_types(frame, party.domain)
+    _check_columns(names, party.domain, policy)
     book = data.get("ledger")
     if not isinstance(book, Mapping) or not set(book) <= {"path", "limit"} or not isinstance(book.get("path"), str):
         raise ConfigError("ledger", "must be a table with 'path' and 'limit'")
     ledger = Ledger(folder / book["path"], limit=cast("Any", from_dict(book["limit"]) if "limit" in book else None))
     log = AuditLog(folder / _text(data, "audit"))
-    return Site(
-        party.store, party.domain, policy, ledger, lambda: _read(path) if frame is None else frame, log, party.dataset
-    )
+
+    def rows() -> object:
+        return read_rows(path, party.domain) if frame is None else frame
+
+    return Site(party.store, party.domain, policy, ledger, rows, log, party.dataset)
 
 
 def _text(data: Mapping[str, Any], key: str) -> str:
@@ -159,41 +162,10 @@ def _text(data: Mapping[str, Any], key: str) -> str:
     return value
 
 
-def _read(path: Path) -> Any:
-    import pandas as pd
-
-    try:
-        return pd.read_parquet(path) if path.suffix == ".parquet" else pd.read_csv(path)
-    except (ValueError, OSError, ImportError) as error:
-        raise _unreadable(error) from None
-
-
-def _columns(path: Path) -> list[str]:
-    """Return the columns of a file without its rows: most messages need none, and each may start a process."""
-    try:
-        if path.suffix == ".parquet":
-            from pyarrow.parquet import read_schema  # type: ignore[import-untyped,unused-ignore]
-
-            return list(read_schema(path).names)
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            return next(csv.reader(file), [])
-    except (ValueError, OSError, ImportError, csv.Error) as error:
-        raise _unreadable(error) from None
-
-
-def _unreadable(error: Exception) -> ConfigError:
-    return ConfigError("data", f"cannot be read as a table ({type(error).__name__})", "Check the path.")
-
-
-def _columns_of(frame: object) -> list[str]:
-    import narwhals.stable.v2 as nw
-
-    return list(cast("Any", nw.from_native(cast("Any", frame))).collect_schema().names())
-
-
 def _check_columns(names: list[str], domain: Domain, policy: Policy) -> None:
     """Find a missing column when the site is set up, so that no question is ever refused for it."""
     unit = domain.unit.id
     for name in (*policy.columns, *policy.filters, *([unit] if isinstance(unit, str) else [])):
         if name not in names:
-            raise DataError(name, "is not in the data of this site", did_you_mean(name, names))
+            # No suggestion: a platform may send this on, and what other columns there are is nobody's business.
+            raise DataError(name, "is not in the data of this site", "Name the column so, or change the policy.")

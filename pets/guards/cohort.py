@@ -46,7 +46,8 @@ class Cohort:
         chosen = []
         for name, values in where.items():
             if name not in domain:
-                raise QueryRefused("filters", f"{str(name)[:80]!r} is not declared", did_you_mean(str(name), domain.names))
+                known = did_you_mean(str(name), domain.names)
+                raise QueryRefused("filters", f"{str(name)[:80]!r} is not declared", known)
             chosen.append((str(name), _labels(name, values, domain)))
         return cls(tuple(sorted(chosen)))
 

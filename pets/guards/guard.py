@@ -115,12 +115,23 @@ class Guard:
             raise QueryRefused("cohort", "a count of this cohort with noise, which was paid for, is too small")
 
     def answered(self) -> tuple[Cohort, ...]:
-        """Return the distinct cohorts of this data set that were answered, in order."""
-        found = [
-            Cohort.of((entry.question or {}).get("where", {}), self.domain)
-            for entry in self.log.entries()
-            if entry.verdict == "answered" and entry.dataset == self.dataset
-        ]
+        """Return the distinct cohorts of this data set that were answered, in order.
+
+        Raises
+        ------
+        QueryRefused
+            One was chosen by what is not declared now; with the code ``'history'``.
+        LedgerTampered
+            The log does not hold together.
+        """
+        try:
+            found = [
+                Cohort.of((entry.question or {}).get("where", {}), self.domain)
+                for entry in self.log.entries()
+                if entry.verdict == "answered" and entry.dataset == self.dataset
+            ]
+        except QueryRefused:
+            raise QueryRefused("history", "an earlier cohort is not one of the domain any more") from None
         return tuple(dict.fromkeys(found))
 
     def _check_form(self, question: Question) -> None:

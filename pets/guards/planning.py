@@ -67,17 +67,23 @@ class Planning:
                 reader = csv.DictReader(file)
                 names = [name for name in reader.fieldnames or () if name != EXPECTED]
                 lines = list(reader)
+                repeated = len(set(reader.fieldnames or ())) < len(reader.fieldnames or ())
         except (OSError, UnicodeDecodeError, csv.Error):
             raise ConfigError("planning", "cannot be read as a CSV table", "Check the path.") from None
+        if repeated or any(None in line for line in lines):
+            raise ConfigError("planning", "names a column twice, or has a line with more fields than columns")
         axes = {name: _axis(name, domain, complete) for name in names}
         shape = tuple(len(axis) for axis in axes.values())
         if math.prod(shape) > MAX_CELLS:
             raise ConfigError("planning", f"has more than {MAX_CELLS:,} combinations", "Filter by fewer attributes.")
-        expected = np.zeros(shape)
+        expected = np.full(shape, np.nan)
         places = [{_text(label): place for place, label in enumerate(axis)} for axis in axes.values()]
         for number, line in enumerate(lines, start=2):
-            expected[_cell(line, names, places, number)] += _count(line.get(EXPECTED), number)
-        return cls(axes, expected)
+            cell = _cell(line, names, places, number)
+            if not np.isnan(expected[cell]):
+                raise ConfigError("planning", f"has the combination of line {number} twice", "Add up what is one.")
+            expected[cell] = _count(line.get(EXPECTED), number)
+        return cls(axes, np.nan_to_num(expected, nan=0.0))
 
     def mask(self, cohort: Cohort) -> NDArray[np.bool_]:
         """Return which combinations are in the cohort, as a flat array.

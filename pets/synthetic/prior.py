@@ -167,7 +167,16 @@ class Prior:
             An earlier release, of this registry or of another one, over the same columns.
         declared_by, rows
             As for :class:`Prior`; by default worth the model's number of rows.
+
+        Raises
+        ------
+        InvalidArgument
+            It is no model with a guarantee: what it holds is not public.
         """
+        from pets.synthetic.model import Model
+
+        if not isinstance(model, Model):
+            raise InvalidArgument("model", "has no guarantee, so its tables are not public", "Give a released model.")
         names = {table.axes: tuple(model.columns[axis] for axis in table.axes) for table in model.tables}
         tables = {named: np.maximum(model.table(axes), 0.0) for axes, named in names.items()}
         return cls(tables, declared_by=declared_by, rows=float(max(model.rows, 1)) if rows is None else rows)

@@ -31,7 +31,7 @@ _DP = (PureDP, ApproxDP, ZeroConcentratedDP, RenyiDP)
 _LAST = 400
 
 
-def from_release(release: Release, *, survival: Sequence[Survival] = (), rows: int | None = None) -> Model:
+def from_release(release: Release, *, survival: Sequence[Survival] | Survival = (), rows: int | None = None) -> Model:
     """Return the model of greatest entropy that fits released tables of counts. Nothing is read or charged.
 
     Parameters
@@ -71,7 +71,9 @@ def from_release(release: Release, *, survival: Sequence[Survival] = (), rows: i
     >>> bool(model.sample(100, seed=1).stage.value_counts()["II"] > 90)
     True
     """
-    promise = _promise(release)
+    promise, survival = _promise(release), (survival,) if isinstance(survival, Survival) else tuple(survival)
+    if rows is not None and (isinstance(rows, bool) or not isinstance(rows, int) or not 1 <= rows <= 10**9):
+        raise InvalidArgument("rows", "must be a whole number of at least 1, or left out for the noisy one")
     tables = [_table(part) for part in release.parts]
     names = list(dict.fromkeys(name for columns, _, _ in tables for name in columns))
     if any(pair.after is not None for pair in survival):

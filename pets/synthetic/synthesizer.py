@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from pets.dp.samplers import LARGEST_SCALE
 from pets.dp.selection.charged import answered_once
 from pets.errors import InvalidArgument
 from pets.exact import Number, as_text
@@ -263,14 +264,18 @@ class Synthesizer(ABC):
         """Refuse, from public facts only, what cannot be fitted."""
         self.known(encoding)
         expected = FEWEST_ROWS if self.rows is None else self.rows
-        plan = self.plan(encoding, self._left(encoding), expected)
+        self._refuse_too_little(self.plan(encoding, self._left(encoding), expected), expected)
+
+    def _refuse_too_little(self, plan: Plan, rows: int) -> None:
+        """Refuse a plan for a declared number of rows that would be noise."""
         if self.rows is not None and self.prior is None:  # with a prior, little budget still tells where it is wrong
-            refuse_hopeless(predict(plan, expected), self.budget)
+            refuse_hopeless(predict(plan, rows), self.budget)
 
     def _left(self, encoding: Encoding) -> Budget:
         """Return what is left after the number of rows was bought."""
         if self.rows is not None:
             return self.budget
+        self._count_noise(encoding)
         keep = 1 - COUNT_SHARE
         if self.budget.rho is not None:
             return Budget(None, None, self.budget.rho * keep)
@@ -302,12 +307,29 @@ class Synthesizer(ABC):
 
         It only makes the plan. Planning for the rest depends on it, so the two losses add up as whole guarantees.
         """
+        return self._with_noise(encoding, codes.shape[1], draws)
+
+    def _with_noise(self, encoding: Encoding, exact: int, draws: Draws) -> int:
+        """Return a number of rows with the noise that it gets."""
+        sigma2, scale = self._count_noise(encoding)
+        return int(draws.noisy(np.array([exact], dtype=np.int64), sigma2)[0]) if sigma2 else draws.counted(exact, scale)
+
+    def _count_noise(self, encoding: Encoding) -> tuple[Fraction, Fraction]:
+        """Return the parameter of Gaussian noise, or else the scale of Laplace noise, on the number of rows.
+
+        Raises
+        ------
+        InvalidArgument
+            The budget is too small for the samplers.
+        """
         rows = encoding.domain.unit.max_rows * encoding.domain.unit.max_sites
-        exact = np.array([codes.shape[1]], dtype=np.int64)
         if self.budget.rho is not None:
-            return int(draws.noisy(exact, Fraction(rows**2) / (2 * COUNT_SHARE * self.budget.rho))[0])
+            return Fraction(rows**2) / (2 * COUNT_SHARE * self.budget.rho), Fraction(0)
         assert self.budget.epsilon is not None  # noqa: S101
-        return draws.counted(int(exact[0]), Fraction(rows) / (COUNT_SHARE * self.budget.epsilon))
+        scale = Fraction(rows) / (COUNT_SHARE * self.budget.epsilon)
+        if scale > LARGEST_SCALE:
+            raise InvalidArgument("epsilon", "makes noise of a scale above 2**40", "Spend more. Nothing was charged.")
+        return Fraction(0), scale
 
 
 def released(synthesizer: Synthesizer, fitting: Fitting, draws: Draws, *, secure: bool = True) -> Model:

@@ -8,7 +8,8 @@ The rounds
 1. *Second moments*: at coefficients 0 all weights are 1/4, so the information is X'X / 4.
 2. *Approach*: three scores, each followed by a step with the second moments as the curvature. The first one gives the
    overall odds, on which the curvature is rescaled.
-3. *Information* at the point reached.
+3. *Information* at the point reached. Along directions in which the noise outweighs it the approach is undone: it led
+   to where its own noise pointed, and the later rounds could not lead back.
 4. *Averaging*: six scores, each at the average of the one-step estimates so far. Their noise averages out, so all of
    the budget of this part counts, and what is left of the approach shrinks with every round.
 

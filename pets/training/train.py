@@ -79,7 +79,8 @@ def train_logistic(
     aggregator, noise_at, ledger, dataset
         As in :class:`pets.Pipeline`. The ledger is charged round by round, each before it is asked; the first one is
         not asked unless all of them can be paid. A training that was interrupted goes on from the rounds that the
-        ledger holds, at no further cost.
+        ledger holds, at no further cost, as long as the sites and all settings are the same: with other sites it is
+        another training, charged anew, and other rows need another `dataset`.
     repeat
         The same training is done once and then read from the ledger; give another text to train anew, at full cost.
     progress
@@ -96,6 +97,8 @@ def train_logistic(
         A name, label or number cannot be used; nothing was charged.
     DataError
         A site's rows cannot be used; nothing was charged for the round.
+    RangeOverflow
+        A site has too many rows; nothing was charged for the round.
     BudgetExceeded
         The ledger cannot pay for all rounds; nothing was charged.
 

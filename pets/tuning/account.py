@@ -17,6 +17,7 @@ def budget_of(plan: TuningPlan) -> dict[str, Any]:
     left = budget.left - cost
     return {
         "total": float(budget.total),
+        "assumed": budget.assumed,
         "spent": [{"date": s.date, "label": s.label, "epsilon": float(s.epsilon)} for s in budget.spent],
         "used": float(budget.used),
         "this_plan": float(cost),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -106,12 +106,20 @@ def load(plan: str | Path | None = None, planning: str | Path | None = None, giv
 def changed(plan: TuningPlan, said: Given) -> TuningPlan:
     """Return the plan with what was said to be different."""
     new: dict[str, Any] = {key: getattr(said, key) for key in ("title", "language") if getattr(said, key)}
+    _check_date(said.built)
     if said.epsilon is not None:
         new["privacy"] = replace(plan.privacy, epsilon=exact(said.epsilon, "epsilon"))
     if said.internal:
         new["internal"] = True
     new["built"] = said.built or plan.built or datetime.now(UTC).date().isoformat()
     return replace(plan, **new)
+
+
+def _check_date(text: str) -> None:
+    try:
+        date.fromisoformat(text or "2026-01-31")
+    except ValueError:
+        raise InvalidArgument("--built", "is no date", "Write it as 2026-01-31.") from None
 
 
 def _of_tuning(document: Mapping[str, Any], planning: str | Path | None, said: Given) -> TuningPlan:
@@ -126,6 +134,11 @@ def _of_tuning(document: Mapping[str, Any], planning: str | Path | None, said: G
         if isinstance(table, Mapping) and isinstance(table.get("name"), str):
             counted[table["name"]] = counts.table(axes_of(table, f"tables.{i}"), said.missing)
     old = document.get("source")
+    if isinstance(old, Mapping) and old.get("kind") == "confidential" and not (said.confidential or said.source):
+        raise InvalidArgument(
+            "--confidential", "is missing: the plan was made from confidential counts",
+            "Add --confidential --internal; or, if these are public, say where they come from: --source '...'.",
+        )  # fmt: skip
     text = said.source or counts.text or (str(old.get("text", "")) if isinstance(old, Mapping) else "")
     counted[""] = Source(_kind(counts, said), text, len(counts.cells))
     found = _with_digest(plan_from_dict(document, counted))
@@ -174,6 +187,7 @@ def _of_pipeline(document: Mapping[str, Any], folder: Path, planning: str | Path
         privacy=_privacy(pipeline),
         budget=_budget(document.get("ledger"), folder, pipeline),
         aggregator=str(pipeline.aggregator.to_dict().get("type", "plain")),
+        noise_at=pipeline.noise_at,
         internal=said.internal,
     )
     return _with_digest(plan)
@@ -213,12 +227,12 @@ def _in_range(epsilon: Fraction) -> Fraction:
 def _budget(section: object, folder: Path, pipeline: Pipeline) -> Budget:
     """Return the account as the ledger has it; a ledger that is not there yet is not made."""
     if not isinstance(section, Mapping) or not isinstance(section.get("path"), str):
-        return Budget()
+        return Budget(assumed=True)
     path = folder / section["path"]
     if not path.exists():
         from pets.guarantee import from_dict
 
-        return Budget(_epsilon(from_dict(section["limit"]))) if "limit" in section else Budget()
+        return Budget(_epsilon(from_dict(section["limit"]))) if "limit" in section else Budget(assumed=True)
     from pets.ledger import Ledger
 
     with Ledger(path) as ledger:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from pets.tuning.plan import Axis, Table
 
-_NUMBERED = re.compile(r"\d")
+_NUMBERED = re.compile(r"[<>\u2264\u2265=\s]*\d")
 _SHOWN = 4
 
 
@@ -27,14 +27,13 @@ class Collapse:
 def collapses(table: Table) -> Iterator[Collapse]:
     """Yield coarser tables, one axis at a time: neighbours merged along an ordered axis, else the rarest; or none kept.
 
-    An axis whose labels all hold numbers (ages, years) is taken to be ordered.
+    An axis whose labels all begin with a number (ages, years) is taken to be ordered; codes such as C22 are not.
     """
     counts = np.array(table.counts).reshape(table.shape)
     for place, axis in enumerate(table.axes):
         if len(axis.labels) < 2:
             continue
-        ordered = all(_NUMBERED.search(label) for label in axis.labels)
-        for groups in _neighbours(axis) if ordered else _rarest(_margin(counts, place)):
+        for groups in _neighbours(axis) if _is_ordered(axis) else _rarest(_margin(counts, place)):
             yield Collapse(axis.name, _words(axis, groups), merged(table, place, groups))
         yield Collapse(axis.name, f"leave out {axis.name!r}", without(table, place))
 
@@ -42,8 +41,7 @@ def collapses(table: Table) -> Iterator[Collapse]:
 def merged(table: Table, place: int, groups: Sequence[Sequence[int]]) -> Table:
     """Return the table with the categories of one axis added up in groups."""
     axis = table.axes[place]
-    labels = tuple(_joined([axis.labels[i] for i in group], len(axis.labels)) for group in groups)
-    axes = (*table.axes[:place], Axis(axis.name, labels), *table.axes[place + 1 :])
+    axes = (*table.axes[:place], Axis(axis.name, _names(axis, groups)), *table.axes[place + 1 :])
 
     def change(values: NDArray[np.float64], add: bool) -> NDArray[np.float64]:
         return _grouped(values, place, groups, add=add)
@@ -104,18 +102,33 @@ def _rarest(margin: NDArray[np.float64]) -> Iterator[list[list[int]]]:
         yield [*([i] for i in range(size) if i not in others), sorted(others)]
 
 
-def _joined(labels: list[str], of: int) -> str:
+def _is_ordered(axis: Axis) -> bool:
+    return all(_NUMBERED.match(label) for label in axis.labels)
+
+
+def _names(axis: Axis, groups: Sequence[Sequence[int]]) -> tuple[str, ...]:
+    """Return what the groups are called, each by a name of its own."""
+    members, ordered = [[axis.labels[i] for i in group] for group in groups], _is_ordered(axis)
+    names = [_joined(labels, len(axis.labels), ordered=ordered) for labels in members]
+    if len(set(names)) < len(names):  # 8970/3 and 8970/6 begin with the same number
+        names = [f"{labels[0]} to {labels[-1]}" for labels in members]
+    if len(set(names)) < len(names):
+        names = [f"{name} ({number})" for number, name in enumerate(names, 1)]
+    return tuple(names)
+
+
+def _joined(labels: list[str], of: int, *, ordered: bool) -> str:
     if len(labels) == 1:
         return labels[0]
+    if not ordered:
+        return f"other ({len(labels)} of {of})"
     first, last = re.match(r"\d+", labels[0]), re.search(r"\d+\+?$", labels[-1])
-    if first and last and all(_NUMBERED.search(label) for label in labels):
-        return f"{first[0]}-{last[0]}"
-    return f"other ({len(labels)} of {of})"
+    return f"{first[0]}-{last[0]}" if first and last else f"{labels[0]} to {labels[-1]}"
 
 
 def _words(axis: Axis, groups: Sequence[Sequence[int]]) -> str:
-    names = [_joined([axis.labels[i] for i in group], len(axis.labels)) for group in groups]
-    if not names[-1].startswith("other ("):
+    if _is_ordered(axis):
+        names = _names(axis, groups)
         shown = ", ".join(names[:_SHOWN]) + (", ..." if len(names) > _SHOWN else "")
         return f"merge {axis.name!r} to {shown}"
     gone = [axis.labels[i] for i in groups[-1]]

@@ -43,9 +43,11 @@ def placements_of(plan: TuningPlan) -> list[dict[str, Any]]:
     """Return by how much the variance of a joint table grows with the place where noise is added.
 
     With all sites but a third honest, shares of which the honest ones have the full noise together add half as much
-    again; noise that each site adds alone grows with the number of sites.
+    again; noise that each site adds alone grows with the number of sites. Of one site there is nothing to compare.
     """
     sites = plan.sites
+    if sites < 2:
+        return []
     honest = max(1, sites - (sites - 1) // 3)
     rows = [
         ("curator", 1.0, "one trusted party sees the exact total and adds the noise once"),

@@ -64,7 +64,9 @@ def aggregator_of(plan: TuningPlan) -> Aggregator:
 
 
 def noise_at(plan: TuningPlan) -> NoiseAt:
-    """Return where the noise is added: inside the secure sum wherever the aggregator and three sites allow it."""
+    """Return where the noise is added: as the pipeline says; else in the sum where aggregator and sites allow it."""
+    if plan.noise_at:
+        return "sites" if plan.noise_at == "sites" else "curator"
     if plan.aggregator == "plain" or plan.sites < 3:
         return "curator"
     domain = Domain(cell=["a", "b"], unit=plan.privacy.unit)

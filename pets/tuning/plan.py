@@ -172,16 +172,22 @@ class Spent:
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """The account that pays: its limit, what was spent, and for how many yearly releases to look ahead."""
+    """The account that pays: its limit, what was spent, and for how many yearly releases to look ahead.
+
+    `assumed` says that nobody has stated the limit, so that the page does not present it as the registry's own.
+    """
 
     total: Fraction = Fraction(3)
     spent: tuple[Spent, ...] = ()
     years: int = 10
+    assumed: bool = False
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "total", positive(self.total, "budget.total"))
         if isinstance(self.years, bool) or not isinstance(self.years, int) or not 1 <= self.years <= 50:
             raise InvalidArgument("budget.years", "must be a whole number from 1 to 50")
+        if not isinstance(self.assumed, bool):
+            raise InvalidArgument("budget.assumed", "must be true or false")
         for line in self.spent:
             if line.epsilon < 0:
                 raise InvalidArgument("budget.spent", "holds a negative loss")
@@ -242,6 +248,9 @@ class TuningPlan:
         Sums, rates and curves that will be derived.
     sites, aggregator
         Number of registries, and how they add up.
+    noise_at
+        ``'curator'`` or ``'sites'``, as the pipeline has it. Empty if no pipeline says so: inside the secure sum,
+        wherever the aggregator and three registries allow it.
     internal
         The counts are confidential: each page says so.
     decision
@@ -260,10 +269,11 @@ class TuningPlan:
     built: str = ""
     privacy: Privacy = field(default_factory=Privacy)
     rule: Rule = field(default_factory=Rule)
-    budget: Budget = field(default_factory=Budget)
+    budget: Budget = field(default_factory=lambda: Budget(assumed=True))
     totals: tuple[Total, ...] = ()
     sites: int = 1
     aggregator: str = "plain"
+    noise_at: str = ""
     internal: bool = False
     decision: Decision = field(default_factory=Decision)
 
@@ -278,6 +288,8 @@ class TuningPlan:
             raise InvalidArgument("share", "of all tables together is above 1", "Make the shares add up to at most 1.")
         if isinstance(self.sites, bool) or not isinstance(self.sites, int) or not 1 <= self.sites <= 1000:
             raise InvalidArgument("sites", "must be a whole number from 1 to 1000")
+        if self.noise_at not in ("", "curator", "sites"):
+            raise InvalidArgument("noise_at", "must be 'curator' or 'sites'", "Say where the pipeline adds its noise.")
         if self.source.kind == "confidential" and not self.internal:
             raise InvalidArgument(
                 "source",

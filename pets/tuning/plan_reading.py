@@ -15,9 +15,12 @@ from pets.tuning.rule import Rule
 from pets.tuning.totals_asked import Life, Total
 
 _TOP = (
-    "schema", "kind", "title", "language", "built", "internal", "sites", "aggregator", "privacy", "rule", "budget",
-    "source", "decision", "tables", "totals",
+    "schema", "kind", "title", "language", "built", "internal", "sites", "aggregator", "noise_at", "privacy", "rule",
+    "budget", "source", "decision", "tables", "totals",
 )  # fmt: skip
+_OPTIONS = {
+    "title": str, "language": str, "built": str, "internal": bool, "sites": int, "aggregator": str, "noise_at": str
+}  # fmt: skip
 _PRIVACY = (
     "epsilon", "mechanism", "delta", "contribution", "max_sites", "neighbours", "unit_id", "rows_per_person"
 )  # fmt: skip
@@ -48,11 +51,9 @@ def plan_from_dict(data: Mapping[str, Any], counted: Mapping[str, Any] | None = 
         _table(_mapping(t, f"tables.{i}"), f"tables.{i}", len(listed), counted or {}) for i, t in enumerate(listed)
     )
     totals = _list(data.get("totals", []), "totals")
-    options = {
-        key: data[key] for key in ("title", "language", "built", "internal", "sites", "aggregator") if key in data
-    }
-    for key, kind in (("title", str), ("language", str), ("built", str), ("internal", bool), ("aggregator", str)):
-        if key in options and not isinstance(options[key], kind):
+    options = {key: data[key] for key in _OPTIONS if key in data}
+    for key, kind in _OPTIONS.items():
+        if kind is not int and key in options and not isinstance(options[key], kind):
             raise ConfigError(key, f"must be {'true or false' if kind is bool else 'text'}")
     with as_config_error():
         return TuningPlan(
@@ -132,7 +133,7 @@ def _privacy(data: Mapping[str, Any]) -> Privacy:
 
 
 def _budget(data: Mapping[str, Any]) -> Budget:
-    _known(data, ("total", "years", "spent"), "budget")
+    _known(data, ("total", "years", "spent", "assumed"), "budget")
     spent = []
     for i, line in enumerate(_list(data.get("spent", []), "budget.spent")):
         path = f"budget.spent.{i}"
@@ -143,7 +144,8 @@ def _budget(data: Mapping[str, Any]) -> Budget:
                 Spent(str(found.get("date", "")), str(found.get("label", "")), exact(found.get("loss"), "loss"))
             )
     with as_config_error():
-        return Budget(exact(data.get("total", 3), "budget.total"), tuple(spent), data.get("years", 10))
+        total = exact(data.get("total", 3), "budget.total")
+        return Budget(total, tuple(spent), data.get("years", 10), data.get("assumed", "total" not in data))
 
 
 def _total(data: Mapping[str, Any], path: str) -> Total:

@@ -48,6 +48,7 @@ def to_dict(plan: TuningPlan) -> dict[str, Any]:
         "internal": plan.internal,
         "sites": plan.sites,
         "aggregator": plan.aggregator,
+        **({"noise_at": plan.noise_at} if plan.noise_at else {}),
         "privacy": _privacy(plan),
         "rule": plan.rule.to_dict(),
         "budget": _budget(plan),
@@ -95,7 +96,8 @@ def _privacy(plan: TuningPlan) -> dict[str, Any]:
 def _budget(plan: TuningPlan) -> dict[str, Any]:
     budget = plan.budget
     spent = [{"date": s.date, "label": s.label, "loss": as_text(s.epsilon)} for s in budget.spent]
-    return {"total": as_text(budget.total), "years": budget.years, "spent": spent}
+    found: dict[str, Any] = {"total": as_text(budget.total), "years": budget.years, "spent": spent}
+    return found | ({"assumed": True} if budget.assumed else {})
 
 
 def _table(table: Table, *, counts: bool) -> dict[str, Any]:

@@ -173,13 +173,22 @@ def digest_of(tables: Iterable[Table]) -> str:
     )
 
 
-def _of_csv(text: str, unit_id: str | None) -> Planning:
-    first = text.partition("\n")[0]
+def _lines(text: str) -> tuple[list[list[str]], int]:
+    """Return the fields of each line from the heading on, and the number of the heading's line."""
+    first, _, rest = text.partition("\n")
+    begin = 1
+    if first.strip().strip('"').lower() in ("sep=,", "sep=;"):  # a line that spreadsheets write for themselves
+        text, begin = rest, 2
+        first = text.partition("\n")[0]
     delimiter = max(",;\t", key=first.count)
     try:
-        lines = list(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True))
+        return list(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)), begin
     except csv.Error as error:
         raise InvalidArgument("--planning", f"is no CSV table: {error}", "Check its quotes.") from None
+
+
+def _of_csv(text: str, unit_id: str | None) -> Planning:
+    lines, begin = _lines(text)
     if len(lines) < 2:
         raise InvalidArgument("--planning", "has no line of counts", "Give a heading and a line for each cell.")
     head = [name.strip() for name in lines[0]]
@@ -188,7 +197,7 @@ def _of_csv(text: str, unit_id: str | None) -> Planning:
     columns = tuple(name for name in head if name.lower() not in _RESERVED)
     at = [head.index(name) for name in columns]
     cells: dict[tuple[str, ...], tuple[float, float | None]] = {}
-    for number, line in enumerate(lines[1:], start=2):
+    for number, line in enumerate(lines[1:], start=begin + 1):
         if not any(part.strip() for part in line):
             continue
         if len(line) != len(head):
@@ -201,6 +210,8 @@ def _of_csv(text: str, unit_id: str | None) -> Planning:
         if len(cells) >= 50 * MOST_CELLS:
             raise InvalidArgument("--planning", "has more than a million lines", _CONFIDENTIAL)
         cells[labels] = _numbers(line, places, number)
+    if not cells:
+        raise InvalidArgument("--planning", "has no line of counts", "Give a heading and a line for each cell.")
     _refuse_totals(columns, cells)
     kind: SourceKind = "expected" if _EXPECTED in places or not any(c in places for c in COUNTS) else "published"
     return Planning(columns, cells, kind)
@@ -208,19 +219,21 @@ def _of_csv(text: str, unit_id: str | None) -> Planning:
 
 def _refuse_totals(columns: Sequence[str], cells: Iterable[tuple[str, ...]]) -> None:
     """Refuse lines of totals, as published tables have them: added to their parts, every case would count twice."""
-    for labels in cells:
-        for column, label in zip(columns, labels, strict=True):
-            if is_surely_total(label):
-                raise DataError(
-                    column, f"has lines of totals ({label!r}), which are added up anyway",
-                    "Leave them out of the planning file.",
-                )  # fmt: skip
+    for column, labels in zip(columns, zip(*cells, strict=True), strict=False):
+        total = next((label for label in labels if is_surely_total(label)), None)
+        if total is not None and len(set(labels)) > 1:  # a column of nothing but 'all' has no parts to be added to
+            raise DataError(
+                column, f"has lines of totals ({total!r}), which are added up anyway",
+                "Leave them out of the planning file.",
+            )  # fmt: skip
 
 
 def _check_head(head: Sequence[str], unit_id: str | None) -> None:
     lower = [name.lower() for name in head]
     if len(set(lower)) < len(lower) or "" in lower:
-        raise DataError("heading", "names a column twice, or not at all", "Give each column a name of its own.")
+        raise InvalidArgument(
+            "--planning", "names a column twice, or has one without a name", "Give each column a name of its own."
+        )
     if (unit_id is not None and unit_id.lower() in lower) or "patient_id" in lower:
         raise DataError(
             unit_id or "patient_id", "identifies patients, so this file is no table of counts", _CONFIDENTIAL
@@ -232,7 +245,7 @@ def _check_head(head: Sequence[str], unit_id: str | None) -> None:
     if _RATE in lower and not any(name in lower for name in YEARS):
         raise DataError("person_years", "is missing beside rate_per_million", "Add it: expected = rate x person-years.")
     if all(name in _RESERVED for name in lower):
-        raise DataError("heading", "names no attribute", "Add at least one, e.g. a column 'diagnosis'.")
+        raise InvalidArgument("--planning", "has no attribute", "Add at least one, e.g. a column 'diagnosis'.")
 
 
 def _numbers(line: Sequence[str], places: Mapping[str, int], number: int) -> tuple[float, float | None]:
@@ -245,6 +258,8 @@ def _numbers(line: Sequence[str], places: Mapping[str, int], number: int) -> tup
     count = _number(line[places[name]], name, number)
     if not count.is_integer():
         raise DataError(name, f"is no whole number in line {number}", "Call the column 'expected' if it is expected.")
+    if count and years == 0:
+        raise DataError("person_years", f"are 0 in line {number}, which has cases", "Give the people at risk.")
     return count, years
 
 
@@ -257,7 +272,8 @@ def _number(text: str, column: str, line: int) -> float:
         what = "negative" if found < 0 else "no number"
         raise DataError(
             column, f"is {what} in line {line}",
-            "Write a plain number such as 12. For a hidden cell ('<5') give an expected count, in a column 'expected'.",
+            "Write a plain number such as 12, with a point for decimals and nothing for thousands. For a hidden cell "
+            "('<5') give an expected count, in a column 'expected'.",
         )  # fmt: skip
     return found
 

@@ -81,6 +81,9 @@ def recommend(plan: TuningPlan, targets: Targets | None = None) -> Recommendatio
             text = f"Wanted: {wanted.words}. The account has {show(plan.budget.left)} left, which pays for nothing."
             return Recommendation(None, {}, None, (), 0, text)
         wanted = replace(wanted, up_to=min(Fraction(wanted.up_to), allowed))
+    if _is_void(plan, wanted):
+        text = f"Wanted: {wanted.words}. No case is planned in any cell, so no epsilon can be recommended by that."
+        return Recommendation(None, {}, None, (), 0, text)
     epsilon = _smallest(plan, wanted)
     shares = _split([_least(plan, table, wanted) for table in plan.tables])
     best = None if shares is None else _smallest(_with_shares(plan, shares), wanted)
@@ -91,6 +94,12 @@ def recommend(plan: TuningPlan, targets: Targets | None = None) -> Recommendatio
     named = {table.name: share for table, share in zip(plan.tables, shares, strict=True)}
     years = years_possible(plan.budget, best or Fraction(0)) if best else 0
     return Recommendation(epsilon, named, best, (), years, _words(plan, wanted, epsilon, best, named, years))
+
+
+def _is_void(plan: TuningPlan, targets: Targets) -> bool:
+    """Return whether targets ask for shares of nothing, which any epsilon meets and none should be taken for."""
+    planned = any(curves.whole(n) > 0 for table in plan.tables for n in table.counts)
+    return not planned and targets.cell_within is None and not targets.totals_within
 
 
 def per_release(plan: TuningPlan, releases: int) -> Fraction:
@@ -129,6 +138,7 @@ def recommendation_of(plan: TuningPlan) -> dict[str, Any]:
         "words": found.words,
         "targets": Targets().words,
         "epsilon": None if found.epsilon is None else float(found.epsilon),
+        "void": _is_void(plan, Targets()),
         "split": split,
         "split_epsilon": None if found.split_epsilon is None else float(found.split_epsilon),
         "years": found.years,

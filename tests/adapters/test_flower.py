@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import pets
-from pets.adapters import Collector
+from pets.adapters import Collector, Parcel
 from pets.adapters.flower import (
     AuditMod,
     BudgetMod,
@@ -24,7 +24,7 @@ from pets.adapters.flower import (
     give_tally,
 )
 from pets.adapters.flower.client import converse
-from pets.errors import ProtocolAbort, TooFewSites
+from pets.errors import KeyFileError, ProtocolAbort, TooFewSites
 
 flwr_app = pytest.importorskip("flwr.app")
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
@@ -34,7 +34,7 @@ NODES = {11: {"site": "FR"}, 12: {"site": "UK"}, 13: {"site": "US"}}
 
 def asking(world: Any, app: Any = None) -> Collector:
     grid = InProcessGrid(app or client_app(lambda context: world.site(context.node_config["site"])), NODES)
-    made = world.collector
+    made: Collector = world.collector
     made.exchange = FlowerExchange(grid, timeout=5)
     return made
 
@@ -128,6 +128,17 @@ class TestRefusals:
             made.ask(asked)
         assert "FR: failed" in caught.value.__notes__[0]
         assert "secret" not in str(caught.value.__notes__)
+
+    def test_a_site_that_cannot_be_opened_says_so_at_home_only(
+        self, world: Any, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        def broken(context: Any) -> Any:
+            raise KeyFileError("/registry/FR.key", "is not there", "Make one.")
+
+        replies = FlowerExchange(InProcessGrid(client_app(broken), NODES), timeout=5)._carry({11: Parcel("hello")})
+        assert "FR.key" not in str(replies[11])
+        assert replies[11].head["code"] == "failed"
+        assert "FR.key" in capsys.readouterr().err
 
 
 class TestFiles:

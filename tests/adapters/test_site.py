@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import threading
 from collections.abc import Mapping
 from typing import Any
 
@@ -9,8 +11,11 @@ import pytest
 
 import pets
 from pets.adapters import Contract, Parcel
+from pets.config import canonical_json
 from pets.errors import IncompatibleTallies, QueryRefused, TooFewSites
 from pets.guards import AuditLog
+from pets.identity import Identity, Roster
+from pets.session.tcp import Store
 
 
 class Tap:
@@ -74,6 +79,24 @@ class TestWhoAsks:
             assert code(world.site("FR").answer(Parcel("sum", forged.head(server)))) == "contract"
         assert world.read == []
 
+    def test_the_asker_cannot_choose_with_how_few_accomplices_a_site_is_singled_out(self, world: Any) -> None:
+        """Of five sites with a threshold of three, a lying collector needs one: 2 x 3 - 5."""
+        names, server = ("FR", "UK", "US", "DE", "IT"), world.identities["server"]
+        others = [Identity.new(name).public for name in ("DE", "IT")]
+        world.roster = Roster([*world.roster.values(), *others])
+        site = world.site("FR")
+        for threshold, expected in ((3, "aggregator"), (4, None), (None, None)):
+            question = world.question(aggregator={"type": "masked_sum", "threshold": threshold, "min_sites": 3})
+            contract = Contract.make(question, world.domain, names, number=1, roster=world.roster, dataset="registry")
+            read = site.contract(Parcel("sum", contract.head(server)))
+            site.store.study = object()
+            if expected is None:
+                site.admit(read)
+                continue
+            with pytest.raises(QueryRefused, match="two thirds") as caught:
+                site.admit(read)
+            assert caught.value.code == expected
+
     def test_another_domain_is_found(self, world: Any, asked: Parcel) -> None:
         site = world.site("FR")
         site.domain = world.domain.with_unit(pets.PrivacyUnit())
@@ -102,6 +125,29 @@ class TestOnce:
         site = world.site("FR")
         with site.store.locked():
             assert code(world.site("FR").answer(asked)) == "busy"
+
+    @pytest.mark.parametrize("folders", ["one site object", "another folder, the same log"])
+    def test_two_questions_at_once_cannot_both_be_judged_by_the_same_history(
+        self, world: Any, asked: Parcel, folders: str
+    ) -> None:
+        """The second comes while the first reads its rows: the log does not hold that one yet."""
+        first = world.site("FR")
+        second, replies = first, []
+        if folders != "one site object":
+            second = world.site("FR")
+            second.store = Store(world.folder / "FR" / "elsewhere", world.identities["FR"], world.roster)
+
+        def rows() -> Any:
+            thread = threading.Thread(target=lambda: replies.append(second.answer(asked)))
+            thread.start()
+            thread.join()
+            return world.frames["FR"]
+
+        first.rows = rows
+        assert first.answer(asked).kind == "sum"
+        assert [code(reply) for reply in replies] == ["busy"]
+        assert verdicts(world) == [("answered", "")]
+        assert [entry.kind for entry in first.ledger.entries()] == ["limit", "charge"]
 
 
 class TestSteps:
@@ -197,6 +243,27 @@ class TestRefusals:
         reply = site.answer(asked)
         assert code(reply) == "failed"
         assert "Mary" not in str(reply) + (world.folder / "FR" / "state" / "faults.log").read_text()
+
+    @pytest.mark.parametrize("damage", ["changed", "no file"])
+    def test_a_log_that_cannot_be_written_stops_every_answer_without_a_word(
+        self, world: Any, asked: Parcel, damage: str
+    ) -> None:
+        log = world.folder / "FR" / "audit.jsonl"
+        if damage == "changed":
+            log.write_text("no entry\n")
+        else:
+            log.mkdir()
+        assert world.site("FR").answer(asked).head == {
+            "code": "failed", "reason": "the site could not take part; only its own files say why",
+        }  # fmt: skip
+        assert world.read == []
+        assert "audit log" in (world.folder / "FR" / "state" / "faults.log").read_text()
+
+    def test_a_question_too_long_for_the_log_is_refused(self, world: Any, asked: Parcel) -> None:
+        head = {"question": {"schema": 1, "purpose": "x" * 2**21}, "spec": {}}
+        signature = world.identities["server"].sign(canonical_json(head).encode(), "question over a platform")
+        parcel = Parcel("sum", {**head, "signature": base64.b64encode(signature).decode()})
+        assert code(world.site("FR").answer(parcel)) == "failed"
 
     def test_messages_that_are_none(self, world: Any) -> None:
         for parcel in (Parcel("other"), Parcel("sum"), Parcel("end"), Parcel("agree", {"epoch": "now"}),

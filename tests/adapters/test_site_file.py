@@ -59,6 +59,14 @@ def test_a_missing_column_is_found_before_anybody_asks(site_files: dict[str, Pat
         site_from_file(site_files["FR"], frame=world.frames["FR"].drop(columns="status"))
 
 
+def test_a_missing_column_does_not_tell_of_others(site_files: dict[str, Path], world: Any) -> None:
+    """What a site says when it cannot start may travel: a platform sends on what an app raises."""
+    frame = world.frames["FR"].rename(columns={"status": "status_hiv"})
+    with pytest.raises(DataError) as caught:
+        site_from_file(site_files["FR"], frame=frame)
+    assert "hiv" not in str(caught.value)
+
+
 def test_a_key_that_is_not_there_is_said(site_files: dict[str, Path]) -> None:
     with pytest.raises(KeyFileError):
         site_from_file(edit(site_files["FR"], "party.key", "other.key"))

@@ -10,14 +10,17 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import jupytext
+import pandas as pd
 import pytest
 
 from benchmarks.__main__ import main
+from benchmarks.harness import figures
 from benchmarks.harness.environments import PEERS, requirements, state
 from benchmarks.harness.notebooks import NOTEBOOKS
 from benchmarks.harness.running import SUITES
-from benchmarks.harness.scores import PROMISES, verdict
+from benchmarks.harness.scores import PROMISES, protection, verdict
 from benchmarks.harness.techniques import TECHNIQUES
+from benchmarks.suites import peers
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "benchmarks" / "notebooks"
@@ -134,3 +137,28 @@ def test_every_script_starts() -> None:
 def test_the_scoreboard_has_a_line_for_every_technique() -> None:
     assert set(PROMISES) == set(TECHNIQUES)
     assert [verdict(x) for x in (1.0, 2.0, 0.5)] == ["a draw", "we win, 2x", "we lose, 2x"]
+    assert verdict(1.3, 0.4, 2.1) == "undecided" and verdict(1.3, 1.1, 1.6) == "we win, 1.3x"
+
+
+def test_every_peer_of_the_ratios_says_whether_it_protects_as_much() -> None:
+    named = [*(name for _, name, _ in peers.SUMS), "opendp", "python-dp", "diffprivlib", "pipelinedp", "pytauargus OPT"]
+    assert all(protection(name) for name in [*named, "acro", "mbi (all pairs)", "dpmm-mst", "dpmm-aim", "SDV copula"])
+    assert protection("another library") == ""
+    assert peers._like("TenSEAL CKKS 8192 (NVFlare)", "a") == "he.CKKS" and peers._like("phe", "a") == "he.BFV"
+
+
+def test_figures_have_the_order_of_the_techniques_and_mark_few_replicates(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(figures.FOLDER, str(tmp_path))
+    names = ["MST", "a peer", "DiscreteLaplace", "no protection"]
+    bases = ["few", "timing", "exact", "exact"]
+    data = pd.DataFrame({"technique": names, "value": [3.0, 1.0, 4.0, 2.0], "basis": bases, "replicates": [8, 3, 0, 0]})
+    shown = figures.bars(
+        data.assign(low=data.value, high=data.value), "order", caption="A caption.", xlabel="cases"
+    ).html
+    places = [float(re.search(rf'y="([\d.]+)"[^>]*>{name}</text>', shown).group(1)) for name in names]  # type: ignore[union-attr]
+    assert places[3] < places[2] < places[0] < places[1]  # from the top: baselines, dp, synthetic, peers
+    assert "Hollow marks: fewer than 200 replicates (8 at least)." in shown
+    certain = figures.bars(data[1:].assign(low=0.0, high=5.0), "certain", caption="A caption.", xlabel="cases").html
+    assert "Hollow" not in certain

@@ -30,6 +30,7 @@ def test_it_writes_registries_with_their_domain(tmp_path: Path) -> None:
 def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     done = CliRunner().invoke(app, ["simulate", "-o", str(tmp_path / "file" / "x"), "-n", "10"])
+    assert "--output" in str(done.exception) and "Name a new folder" in str(done.exception)
     assert isinstance(done.exception, pets.errors.InvalidArgument) and "cannot be written" in str(done.exception)
 
 

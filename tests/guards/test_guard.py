@@ -144,6 +144,18 @@ class TestPolicy:
             with pytest.raises(ConfigError, match="line 2"):
                 Planning.from_csv(path, domain)
 
+    @pytest.mark.parametrize(
+        "table",
+        ["diagnosis,diagnosis,expected\nliver,liver,3\n", "diagnosis,expected\nliver,3,000\n",
+         "diagnosis,expected\nliver,15\nliver,15\n"],
+        ids=["a column twice", "a thousands separator", "a combination twice"],
+    )  # fmt: skip
+    def test_a_table_that_can_be_read_in_two_ways_is_refused(self, domain: Domain, tmp_path: Path, table: str) -> None:
+        path = tmp_path / "plan.csv"
+        path.write_text(table, encoding="utf-8")
+        with pytest.raises(ConfigError, match="twice"):
+            Planning.from_csv(path, domain)
+
 
 class TestRules:
     def test_a_plain_question_passes(self, guard: Guard, domain: Domain) -> None:
@@ -199,6 +211,23 @@ class TestRules:
         answer(guard, question(domain, where={"diagnosis": ["rare"]}))
         other = Guard(guard.policy, domain, guard.log, "registry-2025")
         other.admit(question(domain, where={"diagnosis": ["rare"], "sex": ["male"]}), 3)
+
+    def test_a_policy_without_an_earlier_filter_does_not_forget_what_it_chose(
+        self, guard: Guard, domain: Domain, policy_data: dict[str, Any], folder: Path
+    ) -> None:
+        """Rare boys were answered. Without counts by sex they would look like all rare, and four girls would follow."""
+        answer(guard, question(domain, where={"diagnosis": ["rare"], "sex": ["male"]}))
+        (folder / "expected.csv").write_text("diagnosis,expected\nliver,130\nkidney,210\nrare,34\n,80\n")
+        policy = Policy.from_dict(policy_data | {"filters": ["diagnosis"], "complete": []}, domain, folder=folder)
+        later = Guard(policy, domain, guard.log, guard.dataset)
+        assert code(lambda: later.admit(question(domain, where={"diagnosis": ["rare"]}), 3)) == "history"
+
+    def test_a_domain_without_an_earlier_category_says_that_it_is_the_history(
+        self, guard: Guard, domain: Domain
+    ) -> None:
+        asked = question(domain)
+        guard.log.append("answered", dataset=guard.dataset, question={**asked.to_dict(), "where": {"sex": ["other"]}})
+        assert code(lambda: guard.admit(asked, 3)) == "history"
 
     def test_the_history_has_an_end(self, guard: Guard, domain: Domain, policy: Policy) -> None:
         short = Guard(Policy(**{**vars(policy), "most_cohorts": 1}), domain, guard.log, guard.dataset)

@@ -150,7 +150,9 @@ def test_a_sweep_is_one_call_and_one_page_that_needs_nothing_else(few):
 @pytest.mark.parametrize(
     ("options", "word"),
     [(["--sweep", "1", "-e", "1"], "--epsilon"), (["--sweep", "1", "--mechanism", "cart"], "epsilon"),
-     (["--sweep", "a,b"], "epsilons"), (["--sweep", ""], "epsilons"), (["-e", "1", "--roster", "r.toml"], "--roster")],
+     (["--sweep", "1", "--ledger", "l.sqlite"], "--ledger"), (["--sweep", "1", "-n", "5"], "--n"),
+     (["--sweep", "1", "--allow-exact"], "--allow-exact"), (["--sweep", "a,b"], "epsilons"),
+     (["--sweep", ""], "epsilons"), (["-e", "1", "--roster", "r.toml"], "--roster")],
 )  # fmt: skip
 def test_a_sweep_that_makes_no_sense(few, options, word):
     done = run(few, *options)
@@ -192,7 +194,15 @@ def test_rows_of_several_registries_come_out_of_their_release(release):
 
 
 def test_what_a_release_has_no_use_for_and_what_is_no_release(release):
-    for options in (["-e", "1"], ["--mechanism", "mst"], ["--allow-exact"], ["--domain", "d.toml"], ["rows.csv"]):
+    for options in (
+        ["-e", "1"],
+        ["--mechanism", "mst"],
+        ["--only-declared"],
+        ["--domain", "d.toml"],
+        ["rows.csv"],
+        ["--dataset", "d"],
+        ["--allow-exact"],
+    ):
         done, _ = joint(release, *options)
         assert isinstance(done.exception, InvalidArgument) and "--from-release" in str(done.exception)
     done, _ = joint(release.parent / "nowhere.json")

@@ -75,3 +75,8 @@ def test_other_releases_are_refused(ledger: pets.Ledger, tmp_path: Path):
     release = plan(ledger, 1).run(SITES)
     with pytest.raises(InvalidArgument):
         from_release(release, survival=[Survival("age", "site", after="stage")])
+    for rows in (0, -3, True, 2.5, "many"):
+        with pytest.raises(InvalidArgument, match="rows"):
+            from_release(release, rows=rows)  # type: ignore[arg-type]
+    with pytest.raises(InvalidArgument, match="survival"):
+        from_release(release, survival=Survival("age", "nothing"))

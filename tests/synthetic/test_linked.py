@@ -394,6 +394,39 @@ def test_wrong_frames_are_refused_and_named():
         Linked(epsilon=1, children=CHILDREN, shares={"patients": 1}).fit(frames, DOMAINS)
 
 
+def test_keys_that_could_link_nothing_are_refused_and_missing_ones_link_nothing():
+    """One patient called 'A7' makes a column of texts, and would part all others from their tumours."""
+    frames = registry(20)
+    named = frames["patients"].astype({"patient_id": object})
+    named.loc[7, "patient_id"] = "A7"
+    for patients in (named, frames["patients"].astype({"patient_id": str})):
+        with pytest.raises(DataError, match="patient_id"):
+            coded(frames | {"patients": patients})
+    with pytest.raises(DataError, match="no keys"):
+        coded(frames | {"patients": frames["patients"].assign(patient_id=[[i] for i in range(20)])})
+    for nothing in (pd.NA, None, np.nan, pd.NaT):
+        patients = frames["patients"].astype({"patient_id": object})
+        patients.loc[7, "patient_id"] = nothing
+        _, _, codes = coded(frames | {"patients": patients})
+        assert codes["patients"].shape[1] == 19
+        assert codes["tumours"].shape[1] == (frames["tumours"].patient_id != 7).sum()
+
+
+@pytest.mark.parametrize("name", ["number of tumours", "patients.sex"])
+def test_names_that_models_give_to_other_columns_are_refused(name: str):
+    taken = pets.Domain({"sex": ["f", "m"], name: ["x", "y"]}, unit=pets.PrivacyUnit(id="patient_id"))
+    with pytest.raises(InvalidArgument) as caught:
+        Tree.of(DOMAINS | {"patients": taken}, CHILDREN, ())
+    assert caught.value.argument == f"domain.patients.{name}"
+
+
+def test_a_table_of_noise_is_called_so():
+    tree, views, codes = coded(registry(60))
+    plan = Linked(epsilon="0.05", children=CHILDREN, kind="independent")
+    made = plan._drawn(tree, views, codes, Draws.insecure(1))
+    assert "treatments: Do not release" in made.explain()
+
+
 def test_the_budget_is_divided_and_known_beforehand():
     tree, views, _ = coded(registry(5))
     plan = Linked(rho=1, children=CHILDREN, shares={"patients": 2, "tumours": 1, "treatments": 1})

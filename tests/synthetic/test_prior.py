@@ -107,6 +107,15 @@ def test_an_earlier_release_is_a_prior_and_models_with_one_can_be_saved(tmp_path
     assert again.settings["prior"]["declared_by"] == "the registry, 2023"
 
 
+def test_a_model_without_a_guarantee_is_no_prior():
+    from pets.synthetic.cart import CART
+
+    pytest.importorskip("sklearn", reason="needs scikit-learn")
+    exact = CART().fit(public(200), DOMAIN, allow_exact=True)
+    with pytest.raises(InvalidArgument, match="not public"):
+        Prior.from_model(exact, declared_by="nobody")  # type: ignore[arg-type]
+
+
 def test_a_prior_keeps_rules_and_clocks():
     domain = small_domain()
     prior = Prior.from_rows(small_rows(2000, seed=2), domain, survival=SURVIVAL, declared_by="a test")

@@ -14,11 +14,13 @@ from hypothesis import strategies as st
 
 import pets
 from pets.datasets import wilms
+from pets.dp import DiscreteGaussian
 from pets.errors import BudgetExceeded, DataError, InvalidArgument
 from pets.guarantee import ZeroConcentratedDP
 from pets.training import train_logistic
 from pets.training.features import features_of
-from pets.training.logistic import SHARES
+from pets.training.logistic import SHARES, _first_step, rounds
+from pets.training.moments import information_of, score_of
 from pets.training.tables import RoundTables
 
 pytestmark = pytest.mark.filterwarnings("ignore::pets.errors.UnrecordedReleaseWarning")
@@ -257,10 +259,10 @@ def test_columns_whose_names_run_together() -> None:
 def test_a_round_cut_short_after_its_charge_is_not_paid_twice(tmp_path, monkeypatch) -> None:  # type: ignore[no-untyped-def]
     ledger = pets.Ledger(tmp_path / "ledger.sqlite", limit=ZeroConcentratedDP("0.5"))
     arguments = ({"a": children()}, DOMAIN, "status", ["histology"])
-    publish, rounds = pets.Pipeline._publish, iter(range(1, 100))
+    publish, numbers = pets.Pipeline._publish, iter(range(1, 100))
 
     def cut_short(self, *given):  # type: ignore[no-untyped-def]
-        if next(rounds) in (3, len(SHARES) + 1):  # the third, and the last one of the second attempt
+        if next(numbers) in (3, len(SHARES) + 1):  # the third, and the last one of the second attempt
             raise KeyboardInterrupt
         return publish(self, *given)
 
@@ -285,6 +287,29 @@ def test_weak_directions_are_named_and_their_intervals_are_wide() -> None:
     assert fit.weak > 0
     assert "noise outweighed the information" in repr(fit)
     assert fit.stderr.max() > 1
+
+
+def test_where_nothing_is_learnt_the_approach_is_undone() -> None:
+    """The first noisy steps went off by 5 where the information is weak, and stayed there, outside of the intervals."""
+    features = features_of(DOMAIN, "status", COVARIATES, None, ["age_months"], None)
+    talk = rounds(features, Fraction(1, 500), 0.0)
+    turn, answers, asked = next(talk), [], []
+    for number in range(1, len(SHARES)):
+        answer = pets.Pipeline(turn.tables.query, turn.tables.domain, None, DiscreteGaussian(turn.share / 500)).run(
+            {"a": turn.tables.derive(children().iloc[:400], turn.beta)}
+        )
+        answers.append(answer)
+        asked.append(turn.beta)
+        assert turn.number == number
+        turn = talk.send(answer)
+    weights, scores = RoundTables(features, "weight"), RoundTables(features, "score")
+    weak = information_of(answers[4], weights).weak
+    assert weak.shape[1] > 0
+    _, odds, _ = _first_step(information_of(answers[0], weights), score_of(answers[1], scores), np.zeros(6))
+    assert np.abs(weak.T @ (asked[4] - odds)).max() > 0.01  # the approach led somewhere
+    assert weak.T @ (asked[5] - odds) == pytest.approx(0, abs=1e-9)
+    strong = np.eye(6) - weak @ weak.T
+    assert strong @ (asked[5] - asked[4]) == pytest.approx(0, abs=1e-9)
 
 
 def test_engines_and_splits_agree() -> None:

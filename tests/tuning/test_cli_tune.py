@@ -92,9 +92,41 @@ def test_internal_pages_are_marked(folder: Path) -> None:
     assert 'digest = ""' in text  # the digest of a small table can be guessed back
 
 
+def test_confidential_counts_do_not_become_published_on_the_way_back(folder: Path) -> None:
+    assert pets(*TUNE, "--confidential", "--internal", "-o", "page.html", "--export", "plan.toml").exit_code == 0
+    again = ("tune", "plan.toml", "--planning", "counts.csv")
+    code, words = refused(*again, "-o", "again.html", "--export", "again.toml")
+    assert (code, "--confidential --internal" in words) == (1, True)
+    assert sorted(path.name for path in folder.iterdir()) == ["counts.csv", "page.html", "plan.toml"]
+    assert pets(*again, "--confidential", "--internal", "-o", "again.html").exit_code == 0
+    assert (folder / "page.html").read_bytes() == (folder / "again.html").read_bytes()
+
+
+def test_a_budget_that_nobody_stated_is_called_assumed(folder: Path) -> None:
+    result = pets(*TUNE, "--export", "plan.toml")
+    assert "Budget (assumed, since no account was given): 2 of 3 left" in result.output
+    text = (folder / "plan.toml").read_text(encoding="utf-8")
+    assert "assumed = true" in text
+    assert "(assumed" in pets("tune", "plan.toml").output
+    (folder / "plan.toml").write_text(text.replace("assumed = true", "assumed = false"), encoding="utf-8")
+    assert "(assumed" not in pets("tune", "plan.toml").output
+
+
+def test_nothing_that_is_read_is_replaced(folder: Path) -> None:
+    before = (folder / "counts.csv").read_bytes()
+    assert "--output" in refused(*TUNE, "-o", "counts.csv")[1]
+    assert "--export" in refused(*TUNE, "--export", "counts.csv")[1]
+    assert "--export" in refused(*TUNE, "-o", "one.html", "--export", "one.html")[1]
+    assert [path.name for path in folder.iterdir()] == ["counts.csv"]
+    assert (folder / "counts.csv").read_bytes() == before
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
+        (("tune", "counts.csv"), "--planning counts.csv"),
+        ((*TUNE[:-1], "yesterday"), "2026-01-31"),
+        ((*TUNE, "-o", "no/where/page.html"), "Make the folder first"),
         (("tune",), "pets tune --demo"),
         (("tune", "--planning", "counts.csv"), "--source"),
         (("tune", "--planning", "none.csv", "--source", "x"), "cannot be read"),

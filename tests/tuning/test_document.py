@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from fractions import Fraction
+from pathlib import Path
 
 import pytest
 
@@ -14,6 +15,7 @@ from pets.plan_file import AGGREGATORS
 from pets.tuning import (
     Axis,
     Budget,
+    Given,
     Privacy,
     Rule,
     Source,
@@ -22,11 +24,15 @@ from pets.tuning import (
     TuningPlan,
     cell_figures,
     demo_plan,
+    load,
     numbers_of,
+    plan_from_dict,
 )
 from pets.tuning.account import budget_of, composed
+from pets.tuning.comparison import placements_of
 from pets.tuning.costs import costs_of, recorded
 from pets.tuning.knowledge import noise_at, who_sees
+from pets.tuning.plan_text import to_dict
 from pets.tuning.staircase import headline, slider, usable_from, usable_shares
 from pets.tuning.words import cut_share, plain_words
 
@@ -165,6 +171,27 @@ def test_unknown_aggregators_and_those_that_open_no_small_cells_are_refused() ->
 def test_two_sites_cannot_hide_in_a_sum() -> None:
     assert noise_at(replace(PLAN, sites=2)) == "curator"
     assert noise_at(PLAN) == "sites"
+
+
+def test_who_sees_the_total_is_what_the_pipeline_says(tmp_path: Path) -> None:
+    (tmp_path / "d.toml").write_text(
+        'schema = 1\ndeclared_by = "me"\n[unit]\nid = "pid"\n'
+        '[attributes.sex]\ntype = "categorical"\ncategories = ["f", "m"]\n',
+        encoding="utf-8",
+    )
+    (tmp_path / "counts.csv").write_text("sex,count\nf,20\nm,30\n", encoding="utf-8")
+    text = (
+        'schema = 1\ndomain = "d.toml"\nnoise_at = "NOISE"\nsite_bound = 1000\n[query]\ntype = "count"\nby = ["sex"]\n'
+        '[mechanism]\ntype = "discrete_laplace"\nepsilon = "1"\n[aggregator]\ntype = "masked_sum"\n'
+        '[ledger]\npath = "b.sqlite"\nlimit = { type = "pure_dp", epsilon = "3" }\n'
+    )
+    totals = {"curator": "YES", "sites": "never: the noise is inside the sum"}
+    for place, total in totals.items():
+        (tmp_path / "plan.toml").write_text(text.replace("NOISE", place), encoding="utf-8")
+        plan = replace(load(tmp_path / "plan.toml", tmp_path / "counts.csv", Given(source="x")), sites=5)
+        assert (noise_at(plan), who_sees(plan)["cells"][1][2]) == (place, total)
+        assert plan_from_dict(to_dict(plan)) == plan
+    assert placements_of(replace(plan, sites=1)) == []
 
 
 def test_costs_are_recorded_with_date_and_command() -> None:

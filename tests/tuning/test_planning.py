@@ -107,6 +107,36 @@ def test_strange_tables_are_refused_with_words(tmp_path: Path, text: str, words:
         read(tmp_path, text)
 
 
+def test_a_table_of_one_cell_may_call_it_all(tmp_path: Path) -> None:
+    found = read(tmp_path, "sex,site,count\nall,liver,7\nall,kidney,3\n")
+    assert found.labels("sex") == ("all",)
+    assert [n for n, _ in found.cells.values()] == [7, 3]
+
+
+def test_the_line_that_a_spreadsheet_writes_for_itself_is_passed_over(tmp_path: Path) -> None:
+    assert read(tmp_path, "\ufeffsep=;\r\nsite;count\r\nliver;3\r\n;\r\n").table([Axis("site", ("liver",))]) == (
+        (3,),
+        None,
+    )
+    with pytest.raises(DataError, match="line 4"):
+        read(tmp_path, "sep=,\nsite,count\nliver,3\nkidney,x\n")
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("site,count\n,\n,\n", "no line of counts"),
+        ("site,site,count\nliver,liver,3\n", "--planning: names a column twice"),
+        ("count\n3\n", "--planning: has no attribute"),
+        ('site,count\nliver,"1,234"\n', "nothing for thousands"),
+        ("site,count,person_years\nliver,3,0\n", "person_years.*line 2"),
+    ],
+)
+def test_files_that_say_nothing_or_two_things(tmp_path: Path, text: str, words: str) -> None:
+    with pytest.raises(PetsError, match=f"(?s){words}"):
+        read(tmp_path, text)
+
+
 def test_rows_of_patients_are_refused_by_the_plan_s_own_column(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="identifies patients"):
         read_planning(file(tmp_path, "case_no,site,count\n1,liver,1\n"), unit_id="case_no")

@@ -6,6 +6,7 @@ sum stops with a refusal: no table leaves without all four.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +16,7 @@ from pets.adapters.flower.messages import flower, from_message, to_reply
 from pets.adapters.flower.visit import Visit, summing, visiting
 from pets.adapters.parcel import Parcel
 from pets.adapters.site import Site
-from pets.errors import QueryRefused
+from pets.errors import PetsError, QueryRefused
 from pets.tally import Tally
 
 if TYPE_CHECKING:
@@ -43,7 +44,12 @@ class AuditMod:
 
     def __call__(self, message: Message, context: Context, call_next: Next) -> Message:
         """Answer one message."""
-        site, asked, replies = self.open_site(context), from_message(message), []
+        asked, replies = from_message(message), []
+        try:
+            site = self.open_site(context)
+        except Exception as error:  # noqa: BLE001 Flower would send the text on, with paths and names of columns in it
+            _tell(error)
+            return to_reply(Parcel.refused(PetsError("the site cannot be opened")), message)
 
         def work() -> Parcel:
             with visiting(Visit(site, asked)):
@@ -91,6 +97,12 @@ class SecureSumMod:
             values = call_next(message, context).content[TALLY]["values"].numpy()
             table = Tally(np.asarray(values, dtype=np.int64), contract.spec.signature)
         return to_reply(found.site.add(contract, found.asked, table), message)
+
+
+def _tell(error: Exception) -> None:
+    """Tell the administrator, on the machine of the site, why it cannot be opened."""
+    why = str(error) if isinstance(error, PetsError) else "no error of pets"
+    sys.stderr.write(f"pets: this site cannot be opened: {type(error).__name__}: {why}\n")
 
 
 def give_tally(message: Message, context: Context) -> Message:

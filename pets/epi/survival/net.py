@@ -101,7 +101,7 @@ def net_survival(
     Patients of a stratum count as spread evenly over its years, and smoothly over its ages. With bands of five years
     and bins of a quarter the cohort of 8,227 adults in the tests comes within 0.0025 of the estimate from its rows. Few
     wide strata carry less noise and more of this error. In simulated cohorts of 500 to 10,000 adults the 95 % limits
-    cover 94 to 96 % on average at epsilon 0.5 and more (``benchmarks/survival.py``).
+    cover 94 to 97 % on average at epsilon 0.5 and more (``benchmarks/survival.py``).
 
     Raises
     ------

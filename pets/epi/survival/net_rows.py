@@ -200,13 +200,16 @@ def _integrate(rows: _Rows, grid: Array, *, weighted: bool) -> tuple[Array, Arra
     """Return log net survival and its variance at the end of each step, and the number at risk as it begins.
 
     Within a step the censored count for the part of it that they were seen; those who die were at risk all of it.
+    Deaths at time 0 come before all steps, with everybody at risk.
     """
     expected = np.zeros(len(rows.time))
     log_value, variance, at_risk = (np.zeros(len(grid) - 1) for _ in range(3))
     ascending = rows.time[::-1]
-    total, spread = 0.0, 0.0
+    at_once = float((rows.died & (rows.time == 0)).mean())
+    total = float(np.log1p(-at_once)) if at_once < 1 else -np.inf
+    spread = at_once / len(rows.time) / (1 - at_once) if at_once < 1 else 0.0
     for k, (low, high) in enumerate(pairwise(grid)):
-        inside = len(ascending) - int(np.searchsorted(ascending, low, side="left" if k == 0 else "right"))
+        inside = len(ascending) - int(np.searchsorted(ascending, low, side="right"))
         seen = np.minimum(rows.time[:inside], high) - low
         dead = rows.died[:inside] & (rows.time[:inside] <= high)
         hazard = rows.hazard(inside, low + seen / 2)

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Callable, Mapping, Sequence
-from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pets.dp.distributed import PolyaShares, concentrated_shares
+from pets.dp.distributed import PolyaShares, Shares, concentrated_shares
 from pets.dp.selection.charged import answered_once
 from pets.errors import InvalidArgument, PetsError, RangeOverflow
 from pets.synthetic.across.arrangement import Arrangement, NoiseAt
@@ -24,13 +23,15 @@ from pets.synthetic.encoding.encoder import rows_of
 from pets.synthetic.fitting import Fitting
 from pets.synthetic.model import Model
 from pets.synthetic.model_file import read
-from pets.synthetic.prediction import predict, refuse_hopeless
-from pets.synthetic.synthesizer import COUNT_SHARE, FEWEST_ROWS, Synthesizer, released
+from pets.synthetic.synthesizer import FEWEST_ROWS, Synthesizer, released
 
 if TYPE_CHECKING:
     from pets.domain import Domain
     from pets.ledger import Ledger
     from pets.roles import Aggregator
+
+MOST_ROWS = 10**7
+"""What is asked of so many rows is looked at before anything is charged."""
 
 
 def fit_across(
@@ -82,37 +83,42 @@ def drawn_across(synthesizer: Synthesizer, encoding: Encoding, sums: SiteSums, d
     fitting.prior = synthesizer.known(encoding)
     synthesizer.run(fitting, plan)
     model = released(synthesizer, fitting, draws, secure=draws.are_secure and sums.source.secure)
-    return model.with_settings(across=sums.arrangement.to_dict())
+    return model.with_settings(across=sums.arrangement.to_dict()).with_notes(*synthesizer._warned(plan, model.rows))
 
 
 def _counted(synthesizer: Synthesizer, encoding: Encoding, sums: SiteSums, draws: Draws) -> int:
     """Return the number of rows with noise worth :data:`COUNT_SHARE` of the budget, as over one table."""
-    most, budget = encoding.domain.unit.max_rows * encoding.domain.unit.max_sites, synthesizer.budget
-    honest = sums.arrangement.honest
-    sigma2 = Fraction(0) if budget.rho is None else Fraction(most**2) / (2 * COUNT_SHARE * budget.rho)
-    scale = Fraction(0) if budget.epsilon is None else Fraction(most) / (COUNT_SHARE * budget.epsilon)
-    shares = concentrated_shares(sigma2, honest) if sigma2 else PolyaShares(scale, honest)
+    inside = sums.arrangement.inside
     total = sums.total(
-        {"rows": True}, lambda codes: np.array([codes.shape[1]]), shares=shares if sums.arrangement.inside else None,
-        grouped=False,
+        {"rows": True}, lambda codes: np.array([codes.shape[1]]),
+        shares=_count_shares(synthesizer, encoding, sums.arrangement) if inside else None, grouped=False,
     )  # fmt: skip
-    if sums.arrangement.inside:
-        return int(total[0])
-    return int(draws.noisy(total, sigma2)[0]) if sigma2 else draws.counted(int(total[0]), scale)
+    return int(total[0]) if inside else synthesizer._with_noise(encoding, int(total[0]), draws)
+
+
+def _count_shares(synthesizer: Synthesizer, encoding: Encoding, arrangement: Arrangement) -> Shares:
+    """Return the shares of the noise on the number of rows."""
+    sigma2, scale = synthesizer._count_noise(encoding)
+    return concentrated_shares(sigma2, arrangement.honest) if sigma2 else PolyaShares(scale, arrangement.honest)
 
 
 def _check(synthesizer: Synthesizer, encoding: Encoding, arrangement: Arrangement) -> None:
-    """Refuse, from public facts only, what cannot be fitted."""
+    """Refuse, from public facts only, what cannot be fitted: at the fewest and at most rows, if nobody declares them.
+
+    How many rows there are decides what is asked, and is known only after it was paid for.
+    """
     synthesizer.known(encoding)
-    expected = FEWEST_ROWS if synthesizer.rows is None else synthesizer.rows
-    plan = plan_across(synthesizer, encoding, synthesizer._left(encoding), expected, arrangement)
-    if synthesizer.rows is not None:
-        refuse_hopeless(predict(plan, expected), synthesizer.budget)
-    reach = 0
-    if isinstance(plan.spending, SharedSpending):
-        widest = [plan.spending.shares(step.kind, step.share) for step in plan.steps]
-        reach = max(shares.reach(len(arrangement.sites), 100.0) for shares in widest)
-    arrangement.aggregator.parties(arrangement.spec("", 1, noise_bound=reach, signed=bool(plan.contrasts)))
+    budget = synthesizer._left(encoding)
+    expected = (FEWEST_ROWS, MOST_ROWS) if synthesizer.rows is None else (synthesizer.rows,)
+    plans = [plan_across(synthesizer, encoding, budget, rows, arrangement) for rows in expected]
+    synthesizer._refuse_too_little(plans[0], expected[0])
+    noise = [] if synthesizer.rows is not None else [_count_shares(synthesizer, encoding, arrangement)]
+    for plan in plans:
+        reach = 0
+        if isinstance(plan.spending, SharedSpending):
+            widest = [*noise, *(plan.spending.shares(step.kind, step.share) for step in plan.steps)]
+            reach = max(shares.reach(len(arrangement.sites), 100.0) for shares in widest)
+        arrangement.aggregator.parties(arrangement.spec("", 1, noise_bound=reach, signed=bool(plan.contrasts)))
 
 
 def _encoded(encoding: Encoding, name: str, frame: object, most: int | None) -> Codes:

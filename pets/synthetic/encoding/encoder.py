@@ -18,7 +18,7 @@ from pets.synthetic.encoding.columns import DEFAULT_BINS, CodedColumn, Codes, la
 from pets.synthetic.encoding.order import Order, draw_in_order, gaps
 from pets.synthetic.encoding.reading import bounded, in_order, read_codes
 from pets.synthetic.encoding.rules import MOST_CELLS, allowed, bounding, structural_zeros
-from pets.synthetic.encoding.survival import Survival, checked_survival
+from pets.synthetic.encoding.survival import Survival, checked_survival, resolution_of
 from pets.synthetic.engine.factors import Factor
 from pets.synthetic.engine.graphical_model import GraphicalModel
 
@@ -237,8 +237,7 @@ class Encoding:
         return np.clip(moved + gap, *column.limits), absent | lost
 
     def _resolution(self, name: str) -> Fraction:
-        attribute = self.domain[name]
-        return attribute.resolution if isinstance(attribute, Numeric) else Fraction(1)
+        return resolution_of(self.domain[name])
 
 
 def rows_of(codes: Codes) -> int:

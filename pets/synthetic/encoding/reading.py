@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pets.domain import Attribute, Date, Domain, Numeric
-from pets.errors import InvalidArgument
+from pets.errors import DataError, InvalidArgument
 from pets.query import Marginals
 from pets.query.engine.columns import NUMBERS, Column, date_steps
 from pets.query.engine.site import UNIT, open_site
@@ -56,7 +56,7 @@ def read_codes(frame: object, domain: Domain, columns: Sequence[CodedColumn]) ->
             cells[column.name] = _after(column, cells, numbers, domain)
         if column.since is not None:
             cells[column.name] = _since(column, cells[column.name], numbers, domain)
-    units = None if site.unit is None else _unit_numbers(rows[UNIT])
+    units = None if site.unit is None else _unit_numbers(rows[UNIT], str(domain.unit.id))
     codes = np.array([cells[column.name] for column in columns], dtype=np.int64).reshape(len(columns), len(rows))
     return codes, units
 
@@ -177,10 +177,13 @@ def _clipped(domain: Domain, name: str, values: NDArray[np.float64]) -> NDArray[
     return np.clip(values, float(attribute.lower), float(attribute.upper))  # type: ignore[union-attr]
 
 
-def _unit_numbers(values: nw.Series[Any]) -> NDArray[np.int64]:
+def _unit_numbers(values: nw.Series[Any], name: str) -> NDArray[np.int64]:
     """Return a number for each unit; rows without an id are rows of one single unit, -1."""
     first: dict[object, int] = {}
     listed = values.to_list()
-    numbers = np.fromiter(map(first.setdefault, listed, count()), dtype=np.int64, count=len(listed))
+    try:
+        numbers = np.fromiter(map(first.setdefault, listed, count()), dtype=np.int64, count=len(listed))
+    except TypeError:
+        raise DataError(name, "holds values that identify nobody, such as lists", "Give numbers or texts.") from None
     numbers[values.is_null().to_numpy().astype(np.bool_)] = -1
     return numbers

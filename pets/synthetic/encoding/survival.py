@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Any
 
 from pets.domain import Categorical, Date, Domain, Integer, Numeric
@@ -86,7 +87,8 @@ def checked_survival(survival: Sequence[Survival], domain: Domain) -> tuple[Surv
     Raises
     ------
     InvalidArgument
-        A name is unknown, of the wrong kind or used twice, or clocks follow each other in a circle.
+        A name is unknown, of the wrong kind or used twice, clocks follow each other in a circle, or a clock cannot hold
+        every value of the one that it follows.
     """
     if isinstance(survival, Survival):
         survival = (survival,)
@@ -97,6 +99,8 @@ def checked_survival(survival: Sequence[Survival], domain: Domain) -> tuple[Surv
     for i, pair in enumerate(found):
         _check_pair(pair, f"survival.{i}", domain, seen)
     _check_chain(found)
+    for i, pair in enumerate(found):
+        _check_after(pair, f"survival.{i}", domain)
     return found
 
 
@@ -125,6 +129,30 @@ def _check_kind(pair: Survival, path: str, domain: Domain) -> None:
         raise InvalidArgument(f"{path}.origin", "and time must be dates", "Leave origin out for a number.")
     if pair.origin is None and not isinstance(domain[pair.time], Integer | Numeric):
         raise InvalidArgument(f"{path}.time", "is no number", "Declare it as Integer or Numeric, with bins.")
+
+
+def _check_after(pair: Survival, path: str, domain: Domain) -> None:
+    """Refuse a clock that would have to be rounded or cut below the one before it: such rows would be impossible."""
+    if pair.after is None:
+        return
+    first, second = domain[pair.after], domain[pair.time]
+    if not isinstance(first, Integer | Numeric) or not isinstance(second, Integer | Numeric):
+        raise InvalidArgument(f"{path}.after", f"{pair.after!r} is no number", "Write dates into the domain's order.")
+    if (resolution_of(first) / resolution_of(second)).denominator != 1:
+        raise InvalidArgument(
+            f"{path}.after", f"{pair.after!r} has a finer resolution than {pair.time!r}, which cannot stop with it",
+            "Declare both in one resolution.",
+        )  # fmt: skip
+    if second.lower > first.lower or second.upper < first.upper:
+        raise InvalidArgument(
+            f"{path}.after", f"{pair.after!r} has values outside the bounds of {pair.time!r}, which cannot stop there",
+            "Declare wider bounds for the later time, such as the same.",
+        )  # fmt: skip
+
+
+def resolution_of(attribute: object) -> Fraction:
+    """Return the smallest step of a number; 1 for an Integer."""
+    return attribute.resolution if isinstance(attribute, Numeric) else Fraction(1)
 
 
 def _check_chain(pairs: tuple[Survival, ...]) -> None:

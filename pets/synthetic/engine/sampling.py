@@ -62,9 +62,12 @@ def sample(model: GraphicalModel, rows: int, source: RandomSource, given: Mappin
         if not new:
             continue
         positions = [clique.index(axis) for axis in (*known, *new)]
-        table = model.beliefs[i].transpose(positions).reshape(-1, int(np.prod(shape_of(model.sizes, new))))
-        if known_codes:  # what the model thinks impossible may be given all the same
-            table = np.where(table.sum(axis=1, keepdims=True) > 0, table, table.sum(axis=0, keepdims=True))
+        belief = model.beliefs[i].transpose(positions)
+        wide = tuple(at for at, axis in enumerate(known) if axis in known_codes)
+        if wide:  # what the model thinks impossible may be given all the same; what was drawn since keeps its rules
+            here = belief.sum(axis=tuple(range(len(known), belief.ndim)), keepdims=True) > 0
+            belief = np.where(here, belief, belief.sum(axis=wide, keepdims=True))
+        table = belief.reshape(-1, int(np.prod(shape_of(model.sizes, new))))
         group = np.ravel_multi_index(tuple(codes[list(known)]), shape_of(model.sizes, known)) if known else None
         chosen = systematic(table, np.zeros(rows, dtype=np.int64) if group is None else group, source)
         codes[list(new)] = np.unravel_index(chosen, shape_of(model.sizes, new))

@@ -34,12 +34,13 @@ def linked_codes(frames: object, tree: Tree, views: Mapping[str, View]) -> dict[
     """
     if not isinstance(frames, Mapping) or set(frames) != set(views):
         raise InvalidArgument("frame", f"must map {', '.join(views)} to data frames", "Give the tables of the domain.")
+    sources = {name: _eager(frames[name], name) for name in views}
+    keys = {name: _read_keys(sources[name], tree.keys(name), name) for name in views}
+    _refuse_mixed(keys)
     kept: dict[str, Codes] = {}
     parents: dict[str, Numbers] = {}
-    keys: dict[str, dict[str, list[Hashable]]] = {}
     for name, view in views.items():
-        source = _eager(frames[name], name)
-        codes, keys[name] = _read(source, view, tree.keys(name), name)
+        codes, _ = view.own.read(sources[name].drop(list(keys[name])).to_native())
         child = tree.child(name)
         owner = _owners(keys[name], tree, child, keys)
         whole = np.flatnonzero((codes >= 0).all(axis=0) & (owner >= 0))
@@ -52,18 +53,40 @@ def linked_codes(frames: object, tree: Tree, views: Mapping[str, View]) -> dict[
     return found
 
 
-def _read(
-    source: nw.DataFrame[Any], view: View, columns: Sequence[str], name: str
-) -> tuple[Codes, dict[str, list[Hashable]]]:
-    """Return the codes of a table's own columns, -1 for rows that do not count, and its keys."""
+def _read_keys(source: nw.DataFrame[Any], columns: Sequence[str], name: str) -> dict[str, list[Hashable]]:
+    """Return the keys of a table."""
     for column in columns:
         if column not in source.columns:
             raise DataError(
                 column, f"is missing in {name!r}, whose rows it links", did_you_mean(column, source.columns)
             )
-    codes, _ = view.own.read(source.drop(list(columns)).to_native())
-    keys = {column: source[column].to_list() for column in columns}
-    return codes, keys
+    return {column: _keys(source[column], column) for column in columns}
+
+
+def _refuse_mixed(keys: Mapping[str, Mapping[str, list[Hashable]]]) -> None:
+    """Refuse keys that are texts in one table and numbers in another.
+
+    Such keys link no row at all. And a reader of files makes a column of numbers one of texts because of one patient,
+    who would then decide about the rows of all others.
+    """
+    texts: dict[str, bool] = {}
+    for columns in keys.values():
+        for column, values in columns.items():
+            kinds = {isinstance(value, str) for value in values if _is_key(value)}
+            if kinds and kinds != {texts.setdefault(column, min(kinds))}:
+                raise DataError(
+                    column, "holds texts in one table and numbers in another, which link no rows",
+                    "Read it as text in every table.",
+                )  # fmt: skip
+
+
+def _keys(values: nw.Series[Any], column: str) -> list[Hashable]:
+    """Return the keys of all rows, None where there is none."""
+    lost = values.is_null().to_list()
+    keys = [None if none else value for none, value in zip(lost, values.to_list(), strict=True)]
+    if not all(isinstance(key, Hashable) for key in keys):
+        raise DataError(column, "holds values that are no keys, such as lists", "Give numbers or texts.")
+    return keys
 
 
 def _owners(

@@ -98,12 +98,11 @@ class LinkedTables:
         return {name: self._written(view, drawn, source) for name, view in views.items()}
 
     def explain(self) -> str:
-        """Return in plain sentences what is promised, about whom, and how many rows count."""
+        """Return in plain sentences what is promised, about whom, how many rows count, and where noise dominates."""
         bounds = ", ".join(f"{self.tree.most(child.table)} of {child.table}" for child in self.tree.children)
-        return (
-            f"{self.guarantee.explain()} That is about a patient with all rows in all tables, "
-            f"of which at most {bounds} count."
-        )
+        notes = [f"{name}: {note}" for name, model in self.models.items() for note in model.notes]
+        about = f"That is about a patient with all rows in all tables, of which at most {bounds} count."
+        return " ".join([self.guarantee.explain(), about, *notes])
 
     # Files
 

@@ -216,10 +216,25 @@ class Tree:
                 raise InvalidArgument(f"children.{child.table}.most", f"allows a patient over {MOST_ROWS:,} rows")
             if self.domains[child.table].unit.id not in (None, self.unit.id):
                 raise InvalidArgument(f"domain.{child.table}.unit", f"must be that of {self.root!r}, or be left out")
+        self._check_names()
+
+    def _check_names(self) -> None:
+        """Refuse attributes that are keys, or are named like columns that models of linked tables add."""
         for name, domain in self.domains.items():
             for key in self.keys(name):
                 if key in domain:
                     raise InvalidArgument(f"domain.{name}.{key}", "is a key, not an attribute", "Leave it out.")
+            for column in domain:
+                if _is_made(column, self.domains):
+                    raise InvalidArgument(
+                        f"domain.{name}.{column}", "has a name that models of linked tables give to other columns",
+                        "Rename it: no 'number of' a table, and no name of a table before a point.",
+                    )  # fmt: skip
+
+
+def _is_made(column: str, tables: Mapping[str, Domain]) -> bool:
+    """Whether a column is named like the number of rows in a table, or like a column of a parent."""
+    return any(column == number_of(table) or column.startswith(f"{table}.") for table in tables)
 
 
 def number_of(table: str) -> str:

@@ -82,6 +82,10 @@ def test_show_gives_a_crosswalk_to_begin_with(tmp_path: Path):
         (["x", "--model", "omop", "--region", "countyAtDx", "-o", "o.csv"], "--region"),
         (["x", "-o", "o.csv", "--domain", "d.toml"], "--years"), (["x", "-o", "o.csv", "--years", "2015"], "--years"),
         (["x", "-o", "o.csv", "--domain", "d.toml", "--years", "15"], "--years"), (["--show", "omop"], "--show"),
+        (["x", "-o", "o.csv", "--domain", "d.toml", "--years", "2019-2015"], "--years"),
+        (["x.csv", "-o", "x.csv"], "--output"), (["o.INTERNAL.csv", "-o", "o.csv"], "--output"),
+        (["x", "--model", "m.toml", "-o", "o.csv", "--domain", "m.toml", "--years", "2015"], "--domain"),
+        (["x", "-o", "o.csv", "--domain", "no/where/d.toml", "--years", "2015"], "--domain"),
         (["nowhere", "--model", "omop", "-o", "o.csv"], "nowhere"),
     ],
 )  # fmt: skip
@@ -92,3 +96,13 @@ def test_wrong_use_is_explained_before_anything_is_written(
     with pytest.raises(InvalidArgument, match=word):
         run(*arguments)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_records_themselves_are_not_replaced(tmp_path: Path):
+    records = tmp_path / "person.csv"
+    records.write_text("person_id\n1\n")
+    for arguments in ((records, "-o", records), (tmp_path, "--model", "omop", "-o", records)):
+        with pytest.raises(InvalidArgument, match="would replace"):
+            run(*arguments)
+    assert records.read_text() == "person_id\n1\n"
+    assert list(tmp_path.iterdir()) == [records]

@@ -15,10 +15,10 @@ from scipy import stats
 import pets
 from pets.csprng import InsecureRandom
 from pets.errors import BudgetExceeded, DataError, InvalidArgument, PairingRefused, ProtocolAbort, RangeOverflow
-from pets.synthetic import AIM, MST, Adaptive, Independent, Model, aim, independent, mst
+from pets.synthetic import AIM, MST, Adaptive, Independent, Model, Prior, aim, independent, mst
 from pets.synthetic.across import Arrangement
 from pets.synthetic.across.contrasts import contrast_of_codes, plan_across
-from pets.synthetic.across.fit import drawn_across
+from pets.synthetic.across.fit import _check, drawn_across
 from pets.synthetic.across.joint_fitting import SharedFitting
 from pets.synthetic.across.sums import SiteSums
 from pets.synthetic.draws import Draws
@@ -252,6 +252,48 @@ def test_a_site_that_is_missing_from_one_total_ends_the_fit(monkeypatch: pytest.
     four = DEALT | {"IT": ROWS[:50]}
     with pytest.raises(ProtocolAbort, match="missing from the total"):
         drawn(Independent, four, pets.mpc.MaskedSum())
+
+
+def test_noise_is_called_noise_here_too(book: pets.Ledger):
+    sites = {name: frame[["site", "stage"]] for name, frame in DEALT.items()}
+    few = DOMAIN.select(["site", "stage"])
+    model = Independent(rho="1e-7").fit_across(sites, few, MASKED, ledger=book)
+    assert any(note.startswith("Do not release") for note in model.notes)
+    prior = Prior({("stage",): [500, 300, 100]}, declared_by="a report")
+    for made in (Independent(rho="1e-6", rows=900), Independent(rho="1e-6", rows=900, prior=prior)):
+        if made.prior is None:
+            with pytest.raises(InvalidArgument, match="too small"):
+                made.fit_across(sites, few, MASKED, ledger=book)
+        else:
+            assert made.fit_across(sites, few, MASKED, ledger=book).rows == 900
+
+
+@pytest.mark.parametrize("noise_at", ["curator", "sites"])
+def test_a_number_of_rows_that_needs_too_wide_noise_is_refused_before_it_is_paid(books: Any, noise_at: Any):
+    with pytest.raises(InvalidArgument, match="2\\*\\*40"):
+        Independent(epsilon="1e-11").fit_across(
+            DEALT, DOMAIN, MASKED if noise_at == "sites" else pets.Plain(), ledger=books, noise_at=noise_at
+        )
+    assert all(not charges(book) for book in books.values())
+    with pytest.raises(InvalidArgument, match="2\\*\\*40"):
+        Independent(epsilon="1e-11").fit(ROWS, DOMAIN, books["FR"])
+    assert not charges(books["FR"])
+
+
+def test_what_more_rows_would_ask_is_refused_before_it_is_paid():
+    """At few rows Adaptive looks at no contrasts; at as many as there are it does, and then numbers have a sign."""
+    made, question = Adaptive(epsilon=1), Encoding.of(DOMAIN)
+    seen: list[bool] = []
+
+    class Watched(pets.mpc.MaskedSum):
+        def parties(self, spec: Any) -> Any:
+            seen.append(spec.lower != 0)
+            return super().parties(spec)
+
+    arrangement = Arrangement.of(question, Watched(), tuple(DEALT), "sites", None, None)
+    assert not plan_across(made, question, made.budget, 50, arrangement).contrasts
+    _check(made, question, arrangement)
+    assert set(seen) == {False, True}
 
 
 def test_rows_made_together_keep_the_rules_and_the_columns(book: pets.Ledger):

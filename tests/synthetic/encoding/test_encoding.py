@@ -111,6 +111,41 @@ def test_survivals_that_do_not_fit_are_refused(survival: list[Survival], argumen
     assert error.value.argument == argument
 
 
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        (pets.Numeric(0, 10, resolution="0.1"), pets.Integer(0, 10)),
+        (pets.Integer(0, 100), pets.Integer(0, 50)),
+        (pets.Integer(0, 100), pets.Integer(20, 150)),
+        (pets.Date("2000-01-01", "2010-01-01"), pets.Integer(0, 100)),
+    ],
+)
+def test_a_clock_that_cannot_stop_where_the_one_before_it_does_is_refused(
+    first: pets.Attribute, second: pets.Attribute
+):
+    """Rounded, or cut at its bound, it would end before; every other pair of clocks keeps its order."""
+    domain = pets.Domain(start=pets.Date("2000-01-01", "2010-01-01"), a=first, e=["no", "yes"], b=second, dead=[0, 1])
+    origin = "start" if isinstance(first, pets.Date) else None
+    with pytest.raises(InvalidArgument) as error:
+        Encoding.of(domain, [Survival("a", "e", origin=origin), Survival("b", "dead", after="a")])
+    assert error.value.argument == "survival.1.after"
+
+
+def test_a_finer_and_a_longer_clock_may_follow():
+    domain = pets.Domain(
+        a=pets.Integer(0, 10, bins=[0, 4, 10]), e=["no", "yes"], b=pets.Numeric(-1, 12, resolution="0.25"), dead=[0, 1]
+    )
+    encoding = Encoding.of(domain, [Survival("a", "e"), Survival("b", "dead", after="a")])
+    rows = encoding.decode(np.repeat(every_row(encoding), 10, axis=1), random_source(3))
+    assert (rows.b >= rows.a).all() and (rows.b[rows.e == "no"] == rows.a[rows.e == "no"]).all()
+
+
+def test_patients_that_are_lists_are_refused_by_the_name_of_their_column():
+    domain = small_domain(id="patient_id", max_rows=2)
+    with pytest.raises(DataError, match="patient_id"):
+        Encoding.of(domain, SURVIVAL).encode(small_rows(4).assign(patient_id=[[1], [2], [3], [4]]))
+
+
 def test_rules_that_leave_nothing_are_refused():
     domain = pets.Domain(a=["x", "y"], b=["u", "v"], c=["p", "q"], impossible=[
         {"a": "x", "b": "u"}, {"a": "x", "b": "v"}, {"a": "y", "c": "p"}, {"a": "y", "c": "q"}])  # fmt: skip

@@ -71,6 +71,17 @@ def test_planted_a_remainder_that_always_rounds_down_is_seen(monkeypatch: pytest
         test_each_row_has_exactly_the_law_of_its_group()
 
 
+def test_rules_hold_given_what_the_model_thinks_impossible():
+    """Given are codes of column 0 that it never has, and never can column 1 and 2 both be 1."""
+    never = Factor((0,), np.array([0.0, -np.inf]))
+    rule = Factor((1, 2), np.array([[0.0, 0.0], [0.0, -np.inf]]))
+    ties = [Factor(axes, np.zeros((2,) * len(axes))) for axes in [(0, 3), (0, 1, 2), (0, 1, 3)]]
+    model = GraphicalModel((2, 2, 2, 2), (never, *ties, rule), (0, 3))
+    codes = sample(model, 4000, random_source(1), {0: np.ones(4000, dtype=np.int64)})
+    assert (codes[0] == 1).all() and len(np.unique(codes[1:3], axis=1).T) == 3
+    assert not ((codes[1] == 1) & (codes[2] == 1)).any()
+
+
 def test_forbidden_codes_never_appear_even_at_the_ends():
     logs = np.array([-np.inf, 0.0, -np.inf, -30.0, -np.inf])
     codes = sample(GraphicalModel((5,), (Factor((0,), logs),)), 100_000, random_source(2))

@@ -329,3 +329,15 @@ def test_all_languages_are_complete_on_the_page(show: Show, demo: dict[str, Any]
     opened.set_epsilon("0,5")
     assert opened.page.input_value("#epsilon-typed") == "0,5"
     opened.quiet()
+
+
+def test_the_page_claims_nothing_that_nobody_said(show: Show, demo: dict[str, Any], small: Callable[..., Any]) -> None:
+    opened = show(render(small(("a", "b"), (0, 0))))
+    assert "this budget is assumed" in opened.text("#next-said")
+    assert opened.text("#advice") == "No case is planned in any cell, so no ε can be recommended."
+    assert opened.text("#unusable-said") == "No cell is planned to hold a case."
+    opened.quiet()
+    stated = show(render(demo))
+    assert "assumed" not in stated.text("#next-said")
+    assert "declared published" in stated.text("#source")
+    assert "put its ε into the plan file" in stated.text("section[aria-labelledby=decide]")

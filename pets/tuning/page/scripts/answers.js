@@ -95,7 +95,7 @@ const answerNextYear = () => {
     "next",
     over ? say("next_over") : asCount(more),
     over ? say("next_over_small", values) : sayMany("next_small", more),
-    over ? DATA.texts.next_over_said : DATA.texts.next_said,
+    (over ? DATA.texts.next_over_said : DATA.texts.next_said) + (budget.assumed ? ` ${say("next_assumed")}` : ""),
     values,
   );
   const width = 220;
@@ -141,7 +141,7 @@ const answerCells = (view) => {
     "unusable",
     asCount(failing),
     sayMany("unusable_small", view.filled),
-    failing ? DATA.texts.unusable_said : DATA.texts.unusable_none,
+    DATA.texts[failing ? "unusable_said" : view.filled ? "unusable_none" : "unusable_void"],
     values,
   );
   const width = 220;

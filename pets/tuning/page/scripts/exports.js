@@ -53,6 +53,7 @@ const recordText = () => {
     thresholds: thresholds(),
     budget: {
       total: budget.total,
+      assumed: budget.assumed,
       spent: spentBefore(),
       this_plan: state.epsilon,
       left: Number(leftAfter(1).toPrecision(12)),

@@ -101,20 +101,21 @@ const answerSaw = () => {
 const drawAdvice = () => {
   const { recommendation } = numbers;
   const { epsilon, split } = recommendation;
+  const none = recommendation.void ? "advice_void" : "advice_none";
   byId("advice").hidden = !recommendation.words;
   byId("choose").closest("section").hidden = !recommendation.words;
   byId("advice").replaceChildren(
-    ...rich(DATA.texts[epsilon === null ? "advice_none" : "advice_found"], { epsilon: asEpsilon(epsilon ?? 0) }),
+    ...rich(DATA.texts[epsilon === null ? none : "advice_found"], { epsilon: asEpsilon(epsilon ?? 0) }),
     " ",
     epsilon === null
-      ? el("a", { href: "#choose" }, say("advice_instead"))
+      ? el("a", { href: "#choose", hidden: recommendation.void }, say("advice_instead"))
       : el(
           "button",
           { type: "button", id: "take-advice", class: "small screen-only", onclick: () => setEpsilon(epsilon) },
           say("take_advice", { epsilon: asEpsilon(epsilon) }),
         ),
   );
-  write("choose-short", epsilon === null ? "choose_none" : "choose_found", { epsilon: asEpsilon(epsilon ?? 0) });
+  write("choose-short", epsilon === null ? none : "choose_found", { epsilon: asEpsilon(epsilon ?? 0) });
   byId("choose-words").textContent = recommendation.words;
   byId("split-table").hidden = split.length === 0;
   plainTable(
