@@ -138,6 +138,8 @@ def synth(
 
     Example: pets synth wilms.csv --domain wilms.toml --epsilon 1 --survival time:status -o synthetic/
     """
+    if n is not None and n < 0:
+        raise InvalidArgument("--n", "must be a whole number of at least 0", "Leave it out for as many as there are.")
     if from_release is not None:
         given = {"FILE": file, "--domain": domain, "--epsilon": epsilon, "--ledger": ledger, "--sweep": sweep}
         given |= {"--mechanism": mechanism if mechanism != "auto" else None, "--allow-exact": allow_exact or None}

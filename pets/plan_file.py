@@ -96,6 +96,9 @@ def pipeline_from_file(path: str | Path) -> Pipeline:
 
 def pipeline_from_dict(data: Mapping[str, Any], *, folder: Path) -> Pipeline:
     """Build the pipeline that `data` describes; see the module's example."""
+    if data.get("kind") == "tuning":
+        remedy = "Put its epsilon into the plan that is to run."
+        raise ConfigError("kind", "says that this is a plan of pets tune", remedy)
     for key in data:
         if key not in _KEYS:
             raise ConfigError(key, "is not a known key", did_you_mean(key, _KEYS))

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from pets.synthetic.synthesizer import Synthesizer
 
 EPSILONS = ("0.1", "0.3", "1", "3", "10")
+_LARGEST = 10**12
 INTERNAL = (
     "Internal: every point was computed from the confidential rows and paid for from no budget. Whoever publishes "
     "this, or an epsilon that was picked by it, publishes something about patients."
@@ -323,8 +324,8 @@ def _point(epsilon: float, line: Line, values: tuple[float, ...], floor: Floor) 
 def _checked(epsilons: object, seeds: object, bootstrap: object) -> tuple[tuple[Number, ...], tuple[int, ...]]:
     if isinstance(epsilons, str) or not isinstance(epsilons, Sequence) or not epsilons:
         raise InvalidArgument("epsilons", "must be a list of at least one", "Give for example ['0.1', '1', '10'].")
-    for epsilon in epsilons:
-        positive(epsilon, "epsilons")
+    if any(positive(epsilon, "epsilons") > _LARGEST for epsilon in epsilons):
+        raise InvalidArgument("epsilons", "has one that is too large to promise anything", "Stay below 100.")
     if not isinstance(seeds, Sequence | range) or isinstance(seeds, str) or not seeds:
         raise InvalidArgument("seeds", "must be a list of at least one whole number", "Give for example range(3).")
     if any(isinstance(seed, bool) or not isinstance(seed, int) or seed < 0 for seed in seeds):

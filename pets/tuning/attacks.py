@@ -193,7 +193,7 @@ def _averaging(plan: TuningPlan) -> dict[str, Any]:
     return {
         "name": "averaging: cell key",
         "kind": "cell_key",
-        "what": f"an analyst who may ask freely averages {ANSWERS} different answers about a cell of {count} cases",
+        "what": f"who may ask freely averages {ANSWERS} different answers about one cell; true count {count}",
         "success": success,
         "low": low,
         "high": high,

@@ -63,6 +63,7 @@ def demo_plan(built: str = "") -> TuningPlan:
         totals=_totals(_expected_in_iceland(cases)),
         sites=len(COUNTRIES),
         aggregator="masked_sum",
+        noise_at="sites",
     )
 
 

@@ -30,9 +30,11 @@ def who_sees(plan: TuningPlan) -> dict[str, Any]:
     domain = Domain(cell=["a", "b"], unit=plan.privacy.unit)
     try:
         pipeline = Pipeline(query, domain, aggregator, DiscreteLaplace(1), noise_at=noise_at(plan))
+        if plan.sites > 1 and noise_at(plan) == "sites":
+            pipeline.spec([f"site {number}" for number in range(plan.sites)])
     except PetsError as error:
         raise InvalidArgument(
-            "aggregator", f"does not go with noise: {error}", "Take masked_sum, for example."
+            "aggregator", f"does not go with this noise: {error}", "Take masked_sum and three sites, for example."
         ) from None
     promise = aggregator.guarantee(query.bind(domain))
     hidden = promise.hidden_from if isinstance(promise, InputPrivacy) else ()
@@ -64,17 +66,8 @@ def aggregator_of(plan: TuningPlan) -> Aggregator:
 
 
 def noise_at(plan: TuningPlan) -> NoiseAt:
-    """Return where the noise is added: as the pipeline says; else in the sum where aggregator and sites allow it."""
-    if plan.noise_at:
-        return "sites" if plan.noise_at == "sites" else "curator"
-    if plan.aggregator == "plain" or plan.sites < 3:
-        return "curator"
-    domain = Domain(cell=["a", "b"], unit=plan.privacy.unit)
-    try:
-        Pipeline(Count(by=["cell"]), domain, aggregator_of(plan), DiscreteLaplace(1), noise_at="sites")
-    except PetsError:
-        return "curator"
-    return "sites"
+    """Return where the noise is added."""
+    return "sites" if plan.noise_at == "sites" else "curator"
 
 
 def _server(hidden: tuple[str, ...]) -> str:

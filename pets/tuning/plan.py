@@ -249,8 +249,7 @@ class TuningPlan:
     sites, aggregator
         Number of registries, and how they add up.
     noise_at
-        ``'curator'`` or ``'sites'``, as the pipeline has it. Empty if no pipeline says so: inside the secure sum,
-        wherever the aggregator and three registries allow it.
+        ``'curator'`` or ``'sites'``, as in :class:`pets.Pipeline`.
     internal
         The counts are confidential: each page says so.
     decision
@@ -273,7 +272,7 @@ class TuningPlan:
     totals: tuple[Total, ...] = ()
     sites: int = 1
     aggregator: str = "plain"
-    noise_at: str = ""
+    noise_at: str = "curator"
     internal: bool = False
     decision: Decision = field(default_factory=Decision)
 
@@ -288,7 +287,7 @@ class TuningPlan:
             raise InvalidArgument("share", "of all tables together is above 1", "Make the shares add up to at most 1.")
         if isinstance(self.sites, bool) or not isinstance(self.sites, int) or not 1 <= self.sites <= 1000:
             raise InvalidArgument("sites", "must be a whole number from 1 to 1000")
-        if self.noise_at not in ("", "curator", "sites"):
+        if self.noise_at not in ("curator", "sites"):
             raise InvalidArgument("noise_at", "must be 'curator' or 'sites'", "Say where the pipeline adds its noise.")
         if self.source.kind == "confidential" and not self.internal:
             raise InvalidArgument(

@@ -48,7 +48,7 @@ def to_dict(plan: TuningPlan) -> dict[str, Any]:
         "internal": plan.internal,
         "sites": plan.sites,
         "aggregator": plan.aggregator,
-        **({"noise_at": plan.noise_at} if plan.noise_at else {}),
+        "noise_at": plan.noise_at,
         "privacy": _privacy(plan),
         "rule": plan.rule.to_dict(),
         "budget": _budget(plan),

@@ -86,6 +86,7 @@ def test_a_ledger_is_charged_and_refuses(files):
         (["-e", "1", "--survival", "time"], "TIME:EVENT"),
         (["-e", "-1"], "epsilon"),
         (["-e", "0.001", "--rows", "50"], "epsilon"),
+        (["-e", "1", "-n", "-4"], "--n"),
     ],
 )
 def test_what_is_wrong_is_said_before_anything_is_written(files, options, word):
@@ -151,7 +152,7 @@ def test_a_sweep_is_one_call_and_one_page_that_needs_nothing_else(few):
     ("options", "word"),
     [(["--sweep", "1", "-e", "1"], "--epsilon"), (["--sweep", "1", "--mechanism", "cart"], "epsilon"),
      (["--sweep", "1", "--ledger", "l.sqlite"], "--ledger"), (["--sweep", "1", "-n", "5"], "--n"),
-     (["--sweep", "1", "--allow-exact"], "--allow-exact"), (["--sweep", "a,b"], "epsilons"),
+     (["--sweep", "1", "--allow-exact"], "--allow-exact"), (["--sweep", "a,b"], "epsilons"), (["--sweep", "1,1e400"], "epsilons"),
      (["--sweep", ""], "epsilons"), (["-e", "1", "--roster", "r.toml"], "--roster")],
 )  # fmt: skip
 def test_a_sweep_that_makes_no_sense(few, options, word):

@@ -150,9 +150,12 @@ def test_cuts_by_the_contribution_bound() -> None:
     assert cut_share(shares, 3) == 0
 
 
+INSIDE = ("masked_sum", "additive_sharing", "shamir_sharing", "bfv", "threshold_bfv")
+
+
 @pytest.mark.parametrize("name", sorted(set(AGGREGATORS) - {"verify_before_open"}))
 def test_who_sees_what_agrees_with_the_pipeline(name: str) -> None:
-    found = who_sees(replace(PLAN, aggregator=name))
+    found = who_sees(replace(PLAN, aggregator=name, noise_at="sites" if name in INSIDE else "curator"))
     server = dict(zip(found["what"], found["cells"][1], strict=True))
     assert (server["the table of one site"] == "no") == (name != "plain")
     told = {line["who"]: line["words"] for line in found["details"]}
@@ -164,13 +167,21 @@ def test_who_sees_what_agrees_with_the_pipeline(name: str) -> None:
 def test_unknown_aggregators_and_those_that_open_no_small_cells_are_refused() -> None:
     with pytest.raises(InvalidArgument, match="Did you mean"):
         who_sees(replace(PLAN, aggregator="masked"))
-    with pytest.raises(InvalidArgument, match="does not go with noise"):
+    with pytest.raises(InvalidArgument, match="does not go with"):
         who_sees(replace(PLAN, aggregator="verify_before_open"))
 
 
-def test_two_sites_cannot_hide_in_a_sum() -> None:
-    assert noise_at(replace(PLAN, sites=2)) == "curator"
+def test_noise_is_where_the_plan_says() -> None:
     assert noise_at(PLAN) == "sites"
+    assert noise_at(replace(PLAN, noise_at="curator")) == "curator"
+    with pytest.raises(InvalidArgument, match="does not go with"):
+        who_sees(replace(PLAN, aggregator="plain"))
+
+
+def test_a_plan_that_says_nothing_adds_its_noise_at_the_curator_as_a_pipeline_does() -> None:
+    silent = plan_from_dict({key: value for key, value in to_dict(PLAN).items() if key != "noise_at"})
+    assert noise_at(silent) == "curator"
+    assert who_sees(silent)["cells"][1][2] == "YES"
 
 
 def test_who_sees_the_total_is_what_the_pipeline_says(tmp_path: Path) -> None:

@@ -25,7 +25,7 @@ class Survival:
     after
         The `time` of another survival, which this one cannot end before: relapse, say, for death. Where that event did
         not happen, both clocks stop at the same moment. The second time is then coded as what follows the first, so
-        that no row can have them in the wrong order.
+        that no row can have them in the wrong order. Its resolution and bounds must hold every value of the first.
     origin
         A Date from which the clock runs (the diagnosis), never missing and not after `time`. Time is then what lies
         between the two dates.
