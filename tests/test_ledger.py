@@ -42,6 +42,20 @@ def ledger(tmp_path: Path) -> Iterator[Ledger]:
 # ------------------------------------------------------------------------------------------------ charging
 
 
+def test_what_could_not_be_charged_is_refused_without_a_trace(ledger: Ledger) -> None:
+    ledger.charge(PureDP("0.6"), request="first")
+    before = ledger.head
+    ledger.require(PureDP("0.4"))
+    with pytest.raises(BudgetExceeded):
+        ledger.require(PureDP("0.5"))
+    with pytest.raises(IncompatibleGuarantees):
+        ledger.require(SUPPRESSION)
+    ledger.require(PureDP(1), dataset="another")
+    assert ledger.head == before
+    assert ledger.was_charged("first") and not ledger.was_charged("second")
+    assert not ledger.was_charged("first", dataset="another")
+
+
 def test_a_charge_is_an_entry_with_everything_in_it(ledger: Ledger) -> None:
     entry = ledger.charge(PureDP("0.1"), note="incidence", dataset="FR", unit="one patient", request="abc")
     assert (entry.sequence, entry.kind, entry.dataset, entry.unit) == (2, "charge", "FR", "one patient")

@@ -185,6 +185,12 @@ class Ledger:
             total, _ = chain.totals(connection, *account)
             afford(total, guarantee, limit, account)
 
+    def was_charged(self, request: str, *, dataset: str = "default", unit: str | None = None) -> bool:
+        """Return whether a request has been paid for, answered or not."""
+        key, name = arguments.checked_request(request), arguments.checked_dataset(dataset)
+        with self._store.read() as connection:
+            return chain.charged(connection, *resolve(connection, name, unit), key) is not None
+
     def store_answer(
         self, request: str | Entry, answer: str | bytes, *, dataset: str = "default", unit: str | None = None
     ) -> str:

@@ -235,7 +235,7 @@ class Synthesizer(ABC):
         InvalidArgument, DataError, PairingRefused
             As for :meth:`fit`, or the parts do not belong together; nothing was charged.
         BudgetExceeded
-            A ledger refused; nothing was drawn. Those that paid before do not pay again for the same request.
+            A ledger refused; none was charged and nothing was drawn.
 
         Guarantee
         ---------

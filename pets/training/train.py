@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from pets.config import digest
 from pets.domain import Domain, Label
 from pets.dp import DiscreteGaussian
-from pets.errors import BudgetExceeded, InvalidArgument, PetsError
+from pets.errors import InvalidArgument, PetsError
 from pets.exact import Number, positive
 from pets.guarantee import ZeroConcentratedDP
 from pets.guarantee.conversion import positive_delta, rho_for
@@ -161,17 +161,10 @@ def _require(pipeline: Pipeline, turn: Round, request: str, budget: Fraction) ->
     account = {"dataset": pipeline.dataset, "unit": str(unit)}
     if ledger is None or ledger.answer(request, **account) is not None:
         return
-    left = sum(SHARES[turn.number - 1 :], Fraction(0)) * budget
-    try:
+    first = turn.number - (not ledger.was_charged(request, **account))  # one that was cut short is paid for
+    left = sum(SHARES[first:], Fraction(0)) * budget
+    if left:
         ledger.require(ZeroConcentratedDP(left, unit=unit), **account)
-    except BudgetExceeded:
-        # A round that was charged and cut short before its answer was stored is paid for.
-        paid = any(e.request == request and e.unit == account["unit"] for e in ledger.entries(pipeline.dataset))
-        left -= turn.share * budget
-        if not paid:
-            raise
-        if left:
-            ledger.require(ZeroConcentratedDP(left, unit=unit), **account)
 
 
 def _budget(epsilon: Number | None, delta: Number | None, rho: Number | None) -> Fraction:

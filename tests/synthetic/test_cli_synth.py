@@ -152,8 +152,9 @@ def test_a_sweep_is_one_call_and_one_page_that_needs_nothing_else(few):
     ("options", "word"),
     [(["--sweep", "1", "-e", "1"], "--epsilon"), (["--sweep", "1", "--mechanism", "cart"], "epsilon"),
      (["--sweep", "1", "--ledger", "l.sqlite"], "--ledger"), (["--sweep", "1", "-n", "5"], "--n"),
-     (["--sweep", "1", "--allow-exact"], "--allow-exact"), (["--sweep", "a,b"], "epsilons"), (["--sweep", "1,1e400"], "epsilons"),
-     (["--sweep", ""], "epsilons"), (["-e", "1", "--roster", "r.toml"], "--roster")],
+     (["--sweep", "1", "--allow-exact"], "--allow-exact"), (["--sweep", "a,b"], "epsilons"),
+     (["--sweep", "1,1e400"], "epsilons"), (["--sweep", ""], "epsilons"),
+     (["-e", "1", "--roster", "r.toml"], "--roster")],
 )  # fmt: skip
 def test_a_sweep_that_makes_no_sense(few, options, word):
     done = run(few, *options)

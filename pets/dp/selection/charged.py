@@ -74,6 +74,23 @@ def answered_once(
     return stored
 
 
+def refuse_unpaid(
+    ledger: Ledger | None, facts: Mapping[str, Any], cost: DPGuarantee, *, unit: PrivacyUnit, dataset: str
+) -> None:
+    """Refuse now what :func:`answered_once` could not charge; nothing is written. For answers that several books pay.
+
+    Raises
+    ------
+    BudgetExceeded
+        The ledger cannot pay, and has not paid for this request before.
+    """
+    if ledger is None:
+        return
+    account = str(unit)
+    if not ledger.was_charged(_request(facts, dataset), dataset=dataset, unit=account):
+        ledger.require(cost, dataset=dataset, unit=account)
+
+
 def stored_answer(ledger: Ledger, facts: Mapping[str, Any], *, unit: PrivacyUnit, dataset: str) -> str | None:
     """Return what :func:`answered_once` keeps as the answer to a request, if it was answered; nothing is charged."""
     return ledger.answer(_request(facts, dataset), dataset=dataset, unit=str(unit))

@@ -199,9 +199,14 @@ def _as_numbers(grouped: nw.Series[Any]) -> tuple[NDArray[np.float64], NDArray[n
 def date_steps(attribute: Date, values: nw.Series[Any]) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
     """Return dates as whole numbers of periods since 1970, NaN where there is none, and where a value is no date."""
     listed = values.to_list()
-    read = {value: read_step(value, attribute.resolution) for value in set(listed)}
-    steps = np.array([math.nan if read[value] is None else read[value] for value in listed], dtype=np.float64)
+    known = {value: read_step(value, attribute.resolution) for value in set(filter(_is_scalar, listed))}
+    found = [known[value] if _is_scalar(value) else None for value in listed]
+    steps = np.array([math.nan if step is None else step for step in found], dtype=np.float64)
     return steps, np.isnan(steps) & ~_missing(values)
+
+
+def _is_scalar(value: object) -> bool:
+    return not isinstance(value, list | dict | set | np.ndarray)
 
 
 def _number(value: object) -> float:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pets.dp.distributed import PolyaShares, Shares, concentrated_shares
-from pets.dp.selection.charged import answered_once
+from pets.dp.selection.charged import answered_once, refuse_unpaid
 from pets.errors import InvalidArgument, PetsError, RangeOverflow
 from pets.synthetic.across.arrangement import Arrangement, NoiseAt
 from pets.synthetic.across.contrasts import plan_across
@@ -63,6 +63,8 @@ def fit_across(
         model = drawn_across(synthesizer, encoding, sums, Draws.secure())
         return base64.b64encode(model.to_bytes()).decode("ascii")
 
+    for book in ledgers:  # before any of them is charged
+        refuse_unpaid(book, facts, synthesizer.guarantee(domain.unit), unit=domain.unit, dataset=dataset)
     for book in reversed(ledgers):
         draw = _charged(book, facts, synthesizer, domain, dataset, draw)
     return read(base64.b64decode(draw()))
@@ -134,10 +136,15 @@ def _encoded(encoding: Encoding, name: str, frame: object, most: int | None) -> 
 
 def _ledgers(ledger: Any, sites: Sequence[str]) -> list[Any]:
     """Return the books to charge: one for all, or each site's own."""
+    from pets.ledger import Ledger
+
     if not isinstance(ledger, Mapping):
         return [ledger]
     if set(ledger) != set(sites):
         raise InvalidArgument("ledger", "must name exactly the sites", "Give one ledger, or one for each site.")
+    for name in sites:  # before any is charged
+        if not isinstance(ledger[name], Ledger | None):
+            raise InvalidArgument(f"ledger.{name}", "must be a Ledger", "Open each site's with pets.Ledger(path).")
     return [ledger[name] for name in sites]
 
 

@@ -186,9 +186,7 @@ def test_every_book_is_charged_before_the_first_number_leaves(
     assert Model.load.__doc__ and model.settings["across"]["sites"] == list(DEALT)
 
 
-def test_a_book_that_refuses_stops_all_and_the_others_do_not_pay_twice(
-    books: dict[str, pets.Ledger], monkeypatch: pytest.MonkeyPatch
-):
+def test_a_book_that_refuses_stops_all_before_any_pays(books: dict[str, pets.Ledger], monkeypatch: pytest.MonkeyPatch):
     def never(self: SiteSums, *arguments: Any, **more: Any) -> Any:
         raise AssertionError("a number left a site")
 
@@ -201,7 +199,7 @@ def test_a_book_that_refuses_stops_all_and_the_others_do_not_pay_twice(
                     {name: frame[["site", "stage"]] for name, frame in DEALT.items()},
                     DOMAIN.select(["site", "stage"]), pets.mpc.MaskedSum(), ledger=books,
                 )  # fmt: skip
-    assert [len(charges(book)) for book in books.values()] == [1, 1, 1]
+    assert [len(charges(book)) for book in books.values()] == [0, 0, 1]  # the last one is this test's own
 
 
 REFUSED: dict[str, tuple[dict[str, Any], type[Exception], str]] = {
@@ -237,6 +235,18 @@ def test_refusals_are_typed_and_cost_nothing(case: str, books: dict[str, pets.Le
     with pytest.raises(error, match=words):
         MST(epsilon=1, delta="1e-6", survival=SURVIVAL).fit_across(
             sites, DOMAIN, arguments.pop("aggregator"), **arguments
+        )
+    assert all(not charges(book) for book in books.values())
+
+
+def test_no_book_is_charged_if_a_later_one_is_none(books: dict[str, pets.Ledger]):
+    few = {name: frame[["site", "stage"]] for name, frame in DEALT.items()}
+    with pytest.raises(InvalidArgument, match=r"ledger\.US"):
+        MST(epsilon=1, delta="1e-6").fit_across(
+            few,
+            DOMAIN.select(["site", "stage"]),
+            MASKED,
+            ledger=books | {"US": "us.sqlite"},  # type: ignore[dict-item]
         )
     assert all(not charges(book) for book in books.values())
 
