@@ -50,7 +50,8 @@ if TYPE_CHECKING:
 app = typer.Typer(
     name="pets",
     help="Privacy-enhancing technology for registries: ask a question of many registries, publish an answer whose "
-    "privacy loss and whose error are known beforehand.\n\nNew here? Run: pets demo",
+    "privacy loss and whose error are known beforehand.\n\nNew here? Run: pets demo. Choosing epsilon? Run: "
+    "pets tune --demo",
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode="markdown",

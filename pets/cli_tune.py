@@ -136,6 +136,7 @@ def tune(
         )
     else:
         found = load(plan, planning, given)
+        _ask_for_a_source(found)
     if sign is not None and output is None:
         raise InvalidArgument("--sign", "has no page to sign", "Say where to write it: -o tune.html.")
     _write(found, output, export_to, sign, passphrase_file)
@@ -173,6 +174,15 @@ def verify(
     found.verify(content, _signer(by, found.name))
     typer.echo(f"OK. {file.name} was signed by {found.name} ({found.fingerprint}).")
     typer.echo(f"SHA-256 of the report: {found.sha256}")
+
+
+def _ask_for_a_source(plan: TuningPlan) -> None:
+    """Say what the page will say of counts that nobody has given a source."""
+    from pets.tuning.building import UNNAMED
+
+    if UNNAMED in plan.source.text:
+        words = f"The page says of the planning counts: {plan.source.text}. Name their source with --source."
+        Console(stderr=True).print(words, highlight=False, markup=False)
 
 
 def _check_files(plan: Path | None, planning: Path | None, written: Mapping[str, Path | None]) -> None:

@@ -25,6 +25,10 @@ DELTA = Fraction(1, 10**6)
 """Failure probability that is assumed where a plan states none."""
 
 
+UNNAMED = "nobody has said where it was published"
+"""Of planning counts without a named source: it stands on the page."""
+
+
 @dataclass(frozen=True)
 class Given:
     """What is said about the planning counts, and what replaces a setting of the plan.
@@ -75,7 +79,7 @@ def load(plan: str | Path | None = None, planning: str | Path | None = None, giv
     DataError
         The planning counts do not fit it.
     InvalidArgument
-        There are no planning counts, they have no named source, or are confidential and not marked as internal.
+        There are no planning counts, or they are confidential and not marked as internal.
 
     Notes
     -----
@@ -97,7 +101,7 @@ def load(plan: str | Path | None = None, planning: str | Path | None = None, giv
             "Give last year's published table: --planning last_year.csv --source 'Annual report 2024, table 3'.",
         )  # fmt: skip
     elif document is None:
-        found = _of_counts(read_planning(planning), said)
+        found = _of_counts(read_planning(planning), planning, said)
     else:
         found = _of_pipeline(document, Path(plan or "").parent, planning, said)
     return changed(found, said)
@@ -157,11 +161,17 @@ def _unit_id(document: Mapping[str, Any]) -> str | None:
     return found if isinstance(found, str) else None
 
 
-def _of_counts(counts: Planning, said: Given) -> TuningPlan:
+def _source(counts: Planning, planning: str | Path, said: Given) -> Source:
+    """Return where the counts come from: as was said, else the file by its name, and that nobody said more."""
+    named = said.source or counts.text or f"{Path(planning).name} ({UNNAMED})"
+    return Source(_kind(counts, said), named, len(counts.cells))
+
+
+def _of_counts(counts: Planning, planning: str | Path, said: Given) -> TuningPlan:
     axes = [Axis(name, counts.labels(name)) for name in counts.columns]
     numbers, years = counts.table(axes, said.missing)
     tables = (Table(" by ".join(counts.columns), tuple(axes), Fraction(1), numbers, years),)
-    source = Source(_kind(counts, said), said.source or counts.text, len(counts.cells))
+    source = _source(counts, planning, said)
     return _with_digest(TuningPlan(tables=tables, source=source, internal=said.internal))
 
 
@@ -179,10 +189,9 @@ def _of_pipeline(document: Mapping[str, Any], folder: Path, planning: str | Path
         axes = tuple(Axis(axis.name, tuple(str(label) for label in axis.labels)) for axis in block.axes)
         numbers, years = counts.table(axes, said.missing)
         tables.append(Table(block.name or "total", axes, Fraction(1), numbers, years))
-    source = Source(_kind(counts, said), said.source or counts.text, len(counts.cells))
     plan = TuningPlan(
         tables=split_evenly(tuple(tables)),
-        source=source,
+        source=_source(counts, planning, said),
         title=pipeline.domain.name or "What would each epsilon cost?",
         privacy=_privacy(pipeline),
         budget=_budget(document.get("ledger"), folder, pipeline),

@@ -128,7 +128,6 @@ def test_nothing_that_is_read_is_replaced(folder: Path) -> None:
         ((*TUNE[:-1], "yesterday"), "2026-01-31"),
         ((*TUNE, "-o", "no/where/page.html"), "Make the folder first"),
         (("tune",), "pets tune --demo"),
-        (("tune", "--planning", "counts.csv"), "--source"),
         (("tune", "--planning", "none.csv", "--source", "x"), "cannot be read"),
         (("tune", "--demo", "--planning", "counts.csv"), "--demo"),
         (("tune", "--demo", "--source", "x"), "--demo"),
@@ -205,3 +204,10 @@ def test_help_teaches(folder: Path) -> None:
     for words in ("--demo", "--planning", "Reads no confidential data", "Exit code"):
         assert words in text
     assert "--by" in pets("verify", "--help").output
+
+
+def test_counts_without_a_source_are_planned_with_and_the_page_says_so(folder: Path) -> None:
+    done = CliRunner().invoke(app, ["tune", "--planning", "counts.csv", "-o", "page.html", "--built", "2026-01-01"])
+    assert done.exit_code == 0, done.output
+    assert "--source" in done.stderr
+    assert "counts.csv (nobody has said where it was published)" in (folder / "page.html").read_text(encoding="utf-8")

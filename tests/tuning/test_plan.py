@@ -31,6 +31,7 @@ from pets.tuning import (
     plan_from_dict,
     to_toml,
 )
+from pets.tuning.building import UNNAMED
 from pets.tuning.plan_text import plan_lines, to_dict
 
 HALF = Fraction(1, 2)
@@ -279,12 +280,11 @@ def test_a_plan_without_epsilon_cannot_be_tuned(tmp_path: Path) -> None:
         load(path, tmp_path / "counts.csv", Given(source="report"))
 
 
-def test_planning_counts_and_their_source_are_needed(tmp_path: Path) -> None:
+def test_planning_counts_are_needed_and_have_a_source_or_the_lack_of_one(tmp_path: Path) -> None:
     path = pipeline_file(tmp_path)
     with pytest.raises(InvalidArgument, match="--planning"):
         load(path)
-    with pytest.raises(InvalidArgument, match="--source"):
-        load(path, tmp_path / "counts.csv")
+    assert load(path, tmp_path / "counts.csv").source.text == f"counts.csv ({UNNAMED})"
 
 
 def test_the_plan_of_the_page_about_tuning_can_be_read(tmp_path: Path) -> None:
