@@ -34,15 +34,19 @@ figures.table(seen.reset_index(), "honesty_formula", "Coverage seen and coverage
 
 # %% [markdown]
 # ## Epsilons
-# The lower bound holds with 99.9 % confidence (that of whole fits, by a canary, with 95 %). It must stay below the
-# claim, and come near it: an audit that finds half of the claim would not notice much.
+# The lower bound of a table exceeds the truth in one audit of a million; that of whole fits, by a canary, in one of 20.
+# It must stay below the claim, beyond chance, and come near it: an audit that finds half of it would not notice much.
 
 # %%
 keys = ["technique", "epsilon", "setting"]
 claim = points[points.quantity == "claimed loss"].set_index(keys).value
-audit = points[points.quantity == "audited lower bound"].set_index(keys)[["value", "replicates"]].assign(claimed=claim)
-audit = audit.assign(share=audit.value / audit.claimed).reset_index()
-figures.table(audit, "honesty_audit", "Audited lower bound beside the claim; the planted mechanism exceeds it.")
+audit = points[points.quantity == "audited lower bound"].set_index(keys).assign(claimed=claim)
+audit = audit.assign(share=audit.value / audit.claimed, reach=audit.high - audit.low).reset_index()
+figures.table(
+    audit[[*keys, "value", "claimed", "share", "replicates"]],
+    "honesty_audit",
+    "Audited lower bound beside the claim; the planted mechanism exceeds it.",
+)
 
 # %% [markdown]
 # ## The answer
@@ -53,11 +57,11 @@ planted = audit[audit.setting.str.startswith("planted")]
 single = honest[~honest.setting.str.startswith("canary")]
 worst, widest = covered.loc[covered.value.idxmin()], covered.loc[covered.value.idxmax()]
 assert (covered.high >= 0.94).all()
-assert (honest.value <= honest.claimed).all()
+assert (honest.value - honest.reach <= honest.claimed).all()  # of a canary: five standard errors below what was found
 assert (planted.value > planted.claimed).all()
 figures.answer(
     f"No interval contains the truth less often than stated, beyond chance: the least is {worst.value:.1%} "
     f"({worst.low:.1%} to {worst.high:.1%}; {worst.label}). Wider than need be is {widest.label}: {widest.value:.1%}.",
-    f"No audit exceeds its claim, and those of single tables find {single.share.min():.1%} of it or more; a mechanism "
-    f"with a tenth too little noise is found out in {len(planted)} of {len(planted)} cases.",
+    f"No audit exceeds its claim beyond chance; those of single tables find {single.share.min():.1%} of it or more. A "
+    f"mechanism with a tenth too little noise is found out in {len(planted)} of {len(planted)} cases.",
 )

@@ -103,7 +103,7 @@ def _audited(epsilon: float, amount: Amount) -> Points:
         ("DiscreteGaussian", gaussian(epsilon), "honest"),
     ):
         claim = None if setting == "honest" else pets.PureDP(str(epsilon))
-        seen = audit(mechanism, claim, draws=draws)
+        seen = audit(mechanism, claim, draws=draws, confidence=1 - 1e-6)
         at = {"epsilon": epsilon, "setting": f"{setting} ({seen.currency})", "n": draws}
         yield points.exact(name, CLAIMED, float(seen.claimed), **at)
         yield points.Point(name, FOUND, seen.lower, seen.lower, seen.lower, "replicates", draws, **at)
