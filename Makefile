@@ -32,8 +32,8 @@ slow: dev ## the long tests: distributions, crashes, attacks
 mutants: dev ## plant each privacy bug of the catalogue and see that the tests find it (some ten minutes)
 	$(BIN)/python -m pytest -m "slow or not slow" tests/mutants
 
-explore: dev ## let hypothesis look for new counter-examples
-	HYPOTHESIS_PROFILE=explore $(BIN)/python -m pytest -n 2 tests
+explore: dev ## let hypothesis look for new counter-examples, and draw true randomness
+	HYPOTHESIS_PROFILE=explore PETS_TEST_RANDOMNESS=fresh $(BIN)/python -m pytest -n 2 tests
 
 oldest: dev ## the tests on the oldest dependencies that pyproject.toml allows
 	$(BIN)/python scripts/oldest.py

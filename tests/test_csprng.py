@@ -17,6 +17,8 @@ from pets import csprng
 from pets.csprng import InsecureRandom, SecureRandom, random_source, secure_random
 from pets.errors import EntropyError, InvalidArgument
 
+pytestmark = pytest.mark.true_randomness
+
 
 def aes_ctr(key: bytes, length: int) -> bytes:
     """AES-CTR from a zero counter, built from single-block AES (an independent path through the cipher)."""

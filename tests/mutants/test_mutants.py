@@ -38,7 +38,7 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ignored = shutil.ignore_patterns("__pycache__", ".*", "mutants")
     for name in ("pets", "tests", "docs"):
         shutil.copytree(ROOT / name, folder / name, ignore=ignored)
-    for path in [ROOT / "pyproject.toml", *ROOT.glob("*.md")]:
+    for path in [ROOT / "pyproject.toml", ROOT / "conftest.py", *ROOT.glob("*.md")]:
         shutil.copy(path, folder / path.name)
     return folder
 

@@ -131,8 +131,8 @@ def failures(**options):
 
 
 def test_a_ridge_rescues_what_noise_makes_impossible():
-    assert failures() > 10
-    assert failures(ridge=100.0) < 6
+    assert failures() > 15  # of 30: some 27
+    assert failures(ridge=100.0) < 15  # some 3
 
 
 def test_a_bin_enters_as_its_middle_when_linear():
