@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections.abc import Callable, Iterator
 from fractions import Fraction
@@ -107,7 +108,27 @@ def kept_rows(bound: BoundQuery, rows: list[dict[str, Any]]) -> list[dict[str, A
     for row in rows:
         identity = row[unit.id]
         owned.setdefault(None if identity is None or identity != identity else identity, []).append(row)  # noqa: PLR0124
-    return [row for own in owned.values() for row in sorted(own, key=order)[: unit.max_rows]]
+    kept = []
+    for name, own in owned.items():
+        ranked = sorted(own, key=order)
+        fitting = sum(not order(row)[0] for row in ranked)
+        chosen = by_lot(name, bound.signature, unit.max_rows, fitting, len(ranked))
+        kept += [ranked[place] for place in chosen] if len(ranked) > unit.max_rows else own
+    return kept
+
+
+def by_lot(name: object, signature: str, most: int, fitting: int, rows: int) -> set[int]:
+    """Return `most` places of 0 .. rows - 1, of those below `fitting` as many as there are: Floyd, one at a time."""
+    text = "none" if name is None else f"text {name}" if isinstance(name, str) else f"number {int(name)}"  # type: ignore[call-overload]
+    lot = hashlib.shake_128(f"pets: rows kept of one unit\0{signature}\0{text}".encode()).digest(8 * most)
+    words = iter(int.from_bytes(lot[i : i + 8], "little") for i in range(0, 8 * most, 8))
+    chosen: set[int] = set()
+    of_first = min(fitting, most)
+    for start, end, wanted in [(0, fitting, of_first), (fitting, rows, most - of_first)]:
+        for last in range(end - min(wanted, end - start), end):
+            place = start + next(words) % (last - start + 1)
+            chosen.add(last if place in chosen else place)
+    return chosen
 
 
 def slow_tally(bound: BoundQuery, columns: Rows) -> list[int]:

@@ -92,7 +92,7 @@ def test_duckdb_file_larger_than_its_memory(tmp_path: Path, rows: int, megabytes
 
 
 def test_the_bound_on_patients_under_a_memory_limit(tmp_path: Path):
-    """One row of each patient: those with two are found by the engine, and the first in the order of cells stays."""
+    """One row of each patient: those with two are found by the engine, and one of them stays by lot."""
     path = tmp_path / "registry.duckdb"
     assert fill(path, 400_000) > 14 * 10**6
     domain = Domain(ATTRIBUTES, unit=PrivacyUnit("patient", max_rows=1))

@@ -177,8 +177,8 @@ def test_the_tally_is_the_sum_over_units(name: str) -> None:
     case = CASES[name]
     bound = case.bind(1, "add_remove")
     few = Case(case.query, case.domain, case.rows[-3:])
-    each = [(own, tally_of(bound, own)) for own in contents(few, 2)]
-    for (one, of_one), (other, of_other) in itertools.combinations_with_replacement(each, 2):
+    each = [(own, tally_of(bound, own), tally_of(bound, (), own)) for own in contents(few, 2)]
+    for (one, of_one, _), (other, _, of_other) in itertools.combinations_with_replacement(each, 2):
         np.testing.assert_array_equal(tally_of(bound, one, other), of_one + of_other)
 
 

@@ -35,9 +35,10 @@ def tally_frame(frame: object, bound: BoundQuery) -> NDArray[np.int64]:
       that is x to the nearest multiple of the resolution, where the quotient is one of 64-bit floats.
     * Nulls, unknown categories, numbers out of range and fractions in an Integer follow the attribute's
       policy. What it drops, and structural zeros, go to the block's cell of dropped rows if it has one.
-    * With an id column at most ``max_rows`` rows of each unit are kept: those that fit a cell of every
-      block first, then in the order of the cells and values. This depends on the unit's own rows only. Rows
-      without an id count as those of one single unit.
+    * With an id column at most ``max_rows`` rows of each unit are kept, by lot: those that fit a cell of every
+      block before others, and else each as likely as any other. Which ones depends on the unit's own rows, its
+      identifier and the public signature of the question, so a question asked again keeps the same ones.
+      Rows without an id count as those of one single unit.
 
     Parameters
     ----------
