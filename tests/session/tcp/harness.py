@@ -99,7 +99,7 @@ class Study:
             if name not in self.pids:
                 self.start(name)
 
-    def wait_for(self, name, seconds=30.0):
+    def wait_for(self, name, seconds=90.0):
         """Return the exit status; negative for a signal."""
         until = time.monotonic() + seconds
         pid = self.pids.pop(name)
@@ -130,7 +130,7 @@ class Study:
         path = self.folder / f"{name}.log"
         return path.read_text() if path.exists() else ""
 
-    def wait_for_line(self, name, text, seconds=20.0):
+    def wait_for_line(self, name, text, seconds=60.0):
         until = time.monotonic() + seconds
         while text not in self.log(name):
             assert time.monotonic() < until, f"no {text!r} in the log of {name}:\n{self.log(name)}"

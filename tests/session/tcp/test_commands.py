@@ -93,7 +93,7 @@ class Federation:
         arguments += ["--connect", f"127.0.0.1:{self.port}", "--patience", "30", *(["--yes"] if yes else [])]
         return self.run(name, *arguments, *options, stdin=stdin)
 
-    def end(self, name, seconds=40):
+    def end(self, name, seconds=120):
         process = self.running.pop(name)
         out, err = process.communicate(timeout=seconds)
         return process.returncode, out, err
@@ -159,7 +159,7 @@ def test_three_registries_in_three_processes(federation):
 
 def test_a_plan_that_differs_is_refused_with_what_differs(federation):
     run = federation(mechanism=NOISY)
-    run.collect("--wait", "20")
+    run.collect("--wait", "120")
     text = (run.folder / "plan.toml").read_text()
     (run.folder / "other.toml").write_text(text.replace('epsilon = "1"', 'epsilon = "9"').replace("-2017", "-2018"))
     run.site("FR", plan="other.toml")
@@ -171,7 +171,7 @@ def test_a_plan_that_differs_is_refused_with_what_differs(federation):
 
 def test_nobody_takes_part_without_agreeing(federation):
     run = federation()
-    run.collect("--wait", "20")
+    run.collect("--wait", "120")
     run.site("FR", yes=False, stdin=subprocess.PIPE)
     run.running["FR"].stdin.write("n\n")
     run.running["FR"].stdin.flush()

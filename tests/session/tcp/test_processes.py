@@ -124,15 +124,13 @@ def test_a_site_that_never_comes_is_left_out_at_the_deadline(study):
     run = study()
     run.start_all()
     finish(run)
-    run.number, run.wait = 2, 1.0
+    run.number, run.wait = 2, 4.0
     run.names = ("server", "FR", "UK", "US")
-    started = time.monotonic()
     for name in ("server", "FR", "US"):
         run.start(name)
     # Two of three are fewer than this sum needs: it stops, and says so to all.
     assert run.wait_for("server") == 1 and "TooFewSites" in run.log("server")
     assert run.wait_for("FR") == 1 and "2 sites are left" in run.log("FR")
-    assert time.monotonic() - started < 6
 
 
 def test_one_of_four_that_never_comes(study):
@@ -140,7 +138,7 @@ def test_one_of_four_that_never_comes(study):
     run = study(*sites, sites=sites)
     run.start_all()
     finish(run, *sites)
-    run.number, run.wait = 2, 1.0
+    run.number, run.wait = 2, 4.0
     for name in ("server", *SITES):
         run.start(name)
     finish(run)
@@ -149,7 +147,7 @@ def test_one_of_four_that_never_comes(study):
 
 def test_one_that_is_late_is_told_and_the_rest_go_on(study):
     sites = (*SITES, "DE")
-    run = study(*sites, sites=sites, deadline=1.5)
+    run = study(*sites, sites=sites, deadline=4.0)
     run.start("DE", Kill(2, after=True))  # it has begun, and answers no more
     run.start("UK", Kill(3))
     run.start_all()
@@ -164,7 +162,7 @@ def test_one_that_is_late_is_told_and_the_rest_go_on(study):
 
 
 def test_without_common_keys_everybody_must_come(study):
-    run = study(wait=0.6)
+    run = study(wait=4.0)
     run.start("server")
     run.start("FR")
     assert run.wait_for("server") == 1
@@ -296,7 +294,7 @@ def test_new_keys_do_not_bring_old_numbers_back(study):
     run.start_all()
     finish(run)
     shutil.rmtree(run.folder / "server")
-    run.wait = 1.0
+    run.wait = 4.0
     run.start_all()
     assert run.wait_for("FR") == 1 and "session 1 are used up" in run.log("FR")
     assert run.wait_for("server") == 1

@@ -95,7 +95,7 @@ def test_a_half_open_connection_is_replaced(study):
 
 def test_a_party_that_sends_nonsense_is_shut_out_and_the_rest_go_on(study):
     sites = (*SITES, "DE")
-    run = study(*sites, sites=sites, wait=1.0, deadline=3.0)
+    run = study(*sites, sites=sites, wait=4.0, deadline=8.0)
     run.start_all()
     for name in ("server", *sites):
         assert run.wait_for(name) == 0
@@ -104,7 +104,7 @@ def test_a_party_that_sends_nonsense_is_shut_out_and_the_rest_go_on(study):
     run.start("server")
     for name in SITES:
         run.start(name)
-    run.wait_for_line("server", "listening", 5)
+    run.wait_for_line("server", "listening")
 
     async def babble():
         study_id = run.store("DE").study.study
@@ -247,7 +247,7 @@ def test_one_who_says_nothing_is_not_waited_for(door, monkeypatch):
             await asyncio.sleep(0.02)
         with pytest.raises(NotConnected):
             await read_to_the_end(reader)
-        assert time.monotonic() - started < 5
+        assert time.monotonic() - started < 40  # the whole frame takes 80
         writer.close()
 
     names, lines = door(slow)

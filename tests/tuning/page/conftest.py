@@ -19,8 +19,9 @@ from pets.tuning.plan import Axis, Source, Table, TuningPlan
 PROGRAMS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
+    # Not for the whole session: while it is open, no other test of the process can run an event loop.
     api = pytest.importorskip("playwright.sync_api")
     program = next(filter(None, map(shutil.which, PROGRAMS)), None)
     if program is None:
