@@ -6,15 +6,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pets.disclosure.words import is_surely_total, looks_like_data, no_heading
+from pets.disclosure.words import is_surely_total
 from pets.errors import DataError, InvalidArgument, did_you_mean
+from pets.table_file import has_decimal_commas, is_parquet, numbers, read_table
 
 if TYPE_CHECKING:
     from pets.disclosure.build import Margins
     from pets.disclosure.dimension import Dimension
     from pets.disclosure.sheet import Sheet
     from pets.disclosure.table import Table
-    from pets.domain import Domain
 
 
 def is_jj(file: Path) -> bool:
@@ -54,7 +54,7 @@ def open_sheet(
     """
     from pets.disclosure.build import sheet_of_cells, sheet_of_rows
 
-    frame = read_frame(file)
+    frame = read_table(file)
     columns = [str(name) for name in frame.columns]
     names = [part for text in by for part in _names(text, columns)]
     if not names:
@@ -77,99 +77,28 @@ def open_sheet(
     return sheet_of_cells(frame, names, count, hierarchies=groups, total=total, margins=margins), filled
 
 
-def read_frame(file: Path) -> Any:
-    """Return a CSV or Parquet file as a frame. Everything in a CSV file is text, so that the code 007 stays 007.
-
-    Raises
-    ------
-    InvalidArgument
-        The file does not exist or cannot be read.
-    """
-    import pandas as pd
-
-    if not file.is_file():
-        raise InvalidArgument("FILE", f"{str(file)!r} does not exist", "Check the path.")
-    try:
-        frame = pd.read_parquet(file) if file.suffix.lower() == ".parquet" else _read_csv(file)
-    except InvalidArgument:
-        raise
-    except UnicodeDecodeError:
-        raise InvalidArgument("FILE", f"{file.name} is not in UTF-8", "Save it as CSV in UTF-8.") from None
-    except (ValueError, OSError, ImportError) as error:
-        problem = f"{file.name} cannot be read as a table ({type(error).__name__})"
-        raise InvalidArgument("FILE", problem, "Give a .csv, .parquet or .jj file.") from None
-    if not isinstance(frame.index, pd.RangeIndex) or frame.columns.duplicated().any():
-        problem = f"{file.name} has a line with more fields than the first one, or a column name twice"
-        raise InvalidArgument("FILE", problem, "Put texts that hold the separator into quotation marks.")
-    return frame
-
-
-def read_heading(file: Path) -> list[str]:
-    """Return the names of the columns of a CSV file as :func:`read_frame` would, without reading a row.
-
-    Raises
-    ------
-    InvalidArgument
-        The file cannot be read.
-    """
-    try:
-        return [str(name) for name in _read_csv(file, nrows=0).columns]
-    except InvalidArgument:
-        raise
-    except (ValueError, OSError) as error:
-        problem = f"{file.name} cannot be read as a table ({type(error).__name__})"
-        raise InvalidArgument("FILE", problem, "Give a .csv or .parquet file.") from None
-
-
-def _read_csv(file: Path, nrows: int | None = None) -> Any:
-    import pandas as pd
-
-    with file.open(encoding="utf-8-sig") as lines:
-        first = lines.readline()
-    separator = max((",", ";", "\t"), key=first.count)
-    options: dict[str, Any] = {"dtype": str, "keep_default_na": False, "na_values": [""], "encoding": "utf-8-sig"}
-    if any(looks_like_data(name.strip().strip('"')) for name in first.split(separator)):
-        raise no_heading()
-    return pd.read_csv(file, sep=separator, nrows=nrows, **options).rename(columns=str.strip)
-
-
-def read_rows(file: Path, domain: Domain) -> Any:
-    """Return :func:`read_frame` with each cell read as the domain declares its column, and none as the others suggest.
-
-    Raises
-    ------
-    InvalidArgument
-        The file does not exist or cannot be read.
-    """
-    from pets.declared_rows import as_declared
-
-    frame = read_frame(file)
-    return frame if file.suffix.lower() == ".parquet" else as_declared(frame, domain)
-
-
 def read_records(file: Path) -> Any:
-    """Return :func:`read_frame` with numbers where a column of text holds nothing else and nothing is lost: not 007.
+    """Return a file's table with numbers where a column of text holds nothing else and nothing is lost: not 007.
 
-    A guess from all the rows: for drafts and for what makes no promise about one of them. See :func:`read_rows`.
+    A guess from all the rows: for drafts and for what makes no promise about one of them; for all else there is
+    :func:`pets.declared_rows.read_rows`.
 
     Raises
     ------
     InvalidArgument
         The file does not exist or cannot be read.
     """
-    frame = read_frame(file)
-    return frame if file.suffix.lower() == ".parquet" else frame.apply(_plain_numbers)
+    frame = read_table(file)
+    return frame if is_parquet(file) else frame.apply(_plain_numbers, decimal_comma=has_decimal_commas(file))
 
 
-def _plain_numbers(column: Any) -> Any:
-    import pandas as pd
-
+def _plain_numbers(column: Any, *, decimal_comma: bool) -> Any:
     known = column.notna()
     if known.all() and len(column) and column.isin(["True", "False"]).all():
         return column == "True"
-    numbers = pd.to_numeric(column, errors="coerce")
-    same = (numbers.isna() != known).all() and not column[known].str.match(r"[+-]?0\d|\s|.*\s$").any()
-    return numbers if same and known.any() else column
+    found = numbers(column, decimal_comma=decimal_comma)
+    same = (found.isna() != known).all() and not column[known].str.match(r"[+-]?0\d|\s|.*\s$").any()
+    return found if same and known.any() else column
 
 
 def read_hierarchy(file: Path, name: str, total: str) -> Dimension:
@@ -185,7 +114,7 @@ def read_hierarchy(file: Path, name: str, total: str) -> Dimension:
 
     if file.suffix.lower() == ".hrc":
         return read_hrc(file, name, total=total)
-    frame = read_frame(file).fillna("")
+    frame = read_table(file).fillna("")
     if list(frame.columns) != ["code", "parent"]:
         raise InvalidArgument(
             "--hierarchy",

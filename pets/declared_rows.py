@@ -7,13 +7,13 @@ one patient more or less moves a whole table, and noise for one patient hides no
 
 from __future__ import annotations
 
-import csv
 from pathlib import Path
 from typing import Any, cast
 
 from pets.domain import Categorical, Date, Domain
 from pets.domain.base import BaseAttribute
-from pets.errors import ConfigError, DataError
+from pets.errors import DataError
+from pets.table_file import has_decimal_commas, is_parquet, numbers, read_table
 
 _BOOLEANS = {"True": True, "TRUE": True, "true": True, "False": False, "FALSE": False, "false": False}
 
@@ -24,28 +24,20 @@ def read_rows(path: Path, domain: Domain) -> Any:
     Parameters
     ----------
     path
-        The file. A CSV file is in UTF-8, with commas; an empty field is a missing value, and nothing else is.
+        The file; see :mod:`pets.table_file`. Types of a Parquet file are its own.
     domain
         Says which columns hold whole numbers, booleans or other numbers. All others are text.
 
     Raises
     ------
-    ConfigError
+    InvalidArgument
         It cannot be read.
     """
-    import pandas as pd
-
-    try:
-        if path.suffix == ".parquet":
-            return pd.read_parquet(path)
-        options: dict[str, Any] = {"dtype": str, "keep_default_na": False, "na_values": [""], "encoding": "utf-8-sig"}
-        frame = pd.read_csv(path, index_col=False, **options)
-    except (ValueError, OSError, ImportError) as error:
-        raise _unreadable(error) from None
-    return as_declared(frame, domain)
+    frame = read_table(path)
+    return frame if is_parquet(path) else as_declared(frame, domain, decimal_comma=has_decimal_commas(path))
 
 
-def as_declared(frame: Any, domain: Domain) -> Any:
+def as_declared(frame: Any, domain: Domain, *, decimal_comma: bool = False) -> Any:
     """Return a pandas frame of texts with numbers and booleans in the columns that are declared so.
 
     Parameters
@@ -54,28 +46,11 @@ def as_declared(frame: Any, domain: Domain) -> Any:
         Every cell a text or missing.
     domain
         What is declared. Columns that it does not know stay texts, the identifier of the privacy unit too.
+    decimal_comma
+        True reads 3,5 as a number.
     """
-    converted = {name: _converted(frame[name], domain[name]) for name in frame.columns if name in domain}
-    return frame.assign(**converted)
-
-
-def read_names(path: Path) -> list[str]:
-    """Return the columns of a file without its rows: most messages need none, and each may start a process.
-
-    Raises
-    ------
-    ConfigError
-        It cannot be read.
-    """
-    try:
-        if path.suffix == ".parquet":
-            from pyarrow.parquet import read_schema  # type: ignore[import-untyped,unused-ignore]
-
-            return list(read_schema(path).names)
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            return next(csv.reader(file), [])
-    except (ValueError, OSError, ImportError, csv.Error) as error:
-        raise _unreadable(error) from None
+    known = [name for name in frame.columns if name in domain]
+    return frame.assign(**{name: _converted(frame[name], domain[name], decimal_comma) for name in known})
 
 
 def check_types(frame: object, domain: Domain) -> list[str]:
@@ -107,12 +82,10 @@ def check_types(frame: object, domain: Domain) -> list[str]:
     return list(schema.names())
 
 
-def _converted(column: Any, attribute: BaseAttribute) -> Any:
-    import pandas as pd
-
+def _converted(column: Any, attribute: BaseAttribute, decimal_comma: bool) -> Any:
     kind = _kind(attribute)
     if kind == "number":
-        return pd.to_numeric(column, errors="coerce").astype("float64")
+        return numbers(column, decimal_comma=decimal_comma).astype("float64")
     return column.map(_BOOLEANS).astype(object) if kind == "boolean" else column
 
 
@@ -121,7 +94,3 @@ def _kind(attribute: BaseAttribute) -> str:
     if isinstance(attribute, Categorical):
         return "number" if attribute.kind == "integer" else attribute.kind
     return "date" if isinstance(attribute, Date) else "number"
-
-
-def _unreadable(error: Exception) -> ConfigError:
-    return ConfigError("data", f"cannot be read as a table ({type(error).__name__})", "Check the path.")

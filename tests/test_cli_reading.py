@@ -33,13 +33,13 @@ def test_a_site_knows_its_columns_in_any_dialect(tmp_path, separator):
         + separator.encode() * 5
         + b"a row of too many fields\n"
     )
-    _check_columns(plan, file)
+    _check_columns(plan.query.needs(), plan.domain, file)
     file.write_text(separator.join(["age", "sight"]) + "\n", encoding="utf-8")
     with pytest.raises(DataError, match="site"):
-        _check_columns(plan, file)
+        _check_columns(plan.query.needs(), plan.domain, file)
     file.write_bytes(b"\xff\xfe")
     with pytest.raises(InvalidArgument, match="cannot be read"):
-        _check_columns(plan, file)
+        _check_columns(plan.query.needs(), plan.domain, file)
 
 
 DECLARED = pets.Domain(

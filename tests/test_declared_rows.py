@@ -9,9 +9,9 @@ import pandas as pd
 import pytest
 
 import pets
-from pets.declared_rows import check_types, read_names, read_rows
+from pets.declared_rows import check_types, read_rows
 from pets.domain import Domain
-from pets.errors import ConfigError, DataError
+from pets.errors import DataError
 from pets.guards import Cohort
 
 DOMAIN = Domain.from_dict({
@@ -67,20 +67,6 @@ def test_one_row_more_moves_each_table_by_one_patient(tmp_path: Path, stray: str
     for name in DOMAIN.names:
         for old, new in zip(before[name], after[name], strict=True):
             assert sum(abs(x - y) for x, y in zip(old, new, strict=True)) <= 1, name
-
-
-def test_names_are_those_of_the_first_line(tmp_path: Path) -> None:
-    path = tmp_path / "rows.csv"
-    path.write_text("\ufeff" + HEADING + LINES, encoding="utf-8")
-    assert read_names(path) == HEADING.strip().split(",") == list(read_rows(path, DOMAIN).columns)
-
-
-def test_what_is_no_table_is_a_mistake_of_the_set_up(tmp_path: Path) -> None:
-    path = tmp_path / "rows.csv"
-    path.write_bytes(b"patient,stage\n1,\xff\n")
-    for read in (lambda: read_rows(path, DOMAIN), lambda: read_names(tmp_path / "none.csv")):
-        with pytest.raises(ConfigError, match="cannot be read"):
-            read()
 
 
 @pytest.mark.parametrize(

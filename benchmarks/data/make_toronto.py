@@ -6,7 +6,13 @@ The input is the pediatric algorithm, version 1.3, of the GitHub project imsweb/
 zip of JSON schemas and tables. Written are `toronto_schemas.csv` (which tumours each schema is for) and
 `toronto_stages.csv` (every stage group that a schema can give, and the tier 1 category that the guidelines collapse it
 to; empty where the stage is not known). The tiers are those of Gupta S, Aitken JF, Bartels U, et al. (2016), Lancet
-Oncol 17:e163-72.
+Oncol 17:e163-72. The column `source` says what each line was checked against:
+
+- `algorithm`: it follows from the tables of the algorithm. All their rows with this stage have metastases and the tier
+  says so, or none has and the tier is the other one of two;
+- `definition`: the staging system itself calls the stage so (INRGSS: a localised, a locoregional, a distant metastatic
+  tumour, MS; Ann Arbor: I to IV);
+- `guideline`: the guideline, whose printed table was not at hand when this was written.
 """
 
 from __future__ import annotations
@@ -62,6 +68,31 @@ def endpoints(table: dict[str, Any], key: str) -> list[str]:
     return [row[i].removeprefix("VALUE:") for i in places for row in table["rows"] if row[i].startswith("VALUE:")]
 
 
+METASTASES = ("ped_mets", "pediatric_m")
+ABSENT = {"00", "99", "M0"}
+DEFINED = {"4a", "2a"}
+
+
+def source(schema: str, stage: str, used: list[dict[str, Any]]) -> str:
+    """Return what the tier of a stage was checked against."""
+    tiers = TIERS.get(schema, {})
+    if stage not in tiers:
+        return ""
+    if schema in DEFINED:
+        return "definition"
+    given: set[str] = set()
+    for table in used:
+        keys = [column["key"] for column in table["definition"]]
+        column = next((key for key in METASTASES if key in keys), None)
+        for row in table["rows"] if column and "toronto_stage_group" in keys else ():
+            if row[keys.index("toronto_stage_group")] == f"VALUE:{stage}":
+                given.update(codes(row[keys.index(column)]).split(","))
+    two = set(tiers.values()) == {"localised", "metastatic"}
+    spread = given and not given & {*ABSENT, "*"} and tiers[stage] == "metastatic"
+    confined = given and given <= ABSENT and two and tiers[stage] == "localised"
+    return "algorithm" if spread or confined else "guideline"
+
+
 def codes(text: str) -> str:
     return re.sub(r"\s", "", text)
 
@@ -73,7 +104,8 @@ def stages(schema: dict[str, Any], tables: dict[str, dict[str, Any]], code: str)
     for stage in sorted(found):
         if stage not in tiers and not re.fullmatch(r"X|N/A|X[1-4X]", stage):
             raise SystemExit(f"{schema['id']}: no tier for stage {stage}")
-        yield {"pediatric_id": code, "stage": stage, "tier": tiers.get(stage, "")}
+        checked = source(code, stage, [tables[name] for name in used])
+        yield {"pediatric_id": code, "stage": stage, "tier": tiers.get(stage, ""), "source": checked}
 
 
 def selections(schema: dict[str, Any], tables: dict[str, dict[str, Any]], code: str) -> Iterator[dict[str, str]]:

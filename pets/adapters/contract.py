@@ -15,6 +15,7 @@ from pets.guards import Question
 from pets.identity import Identity, Roster
 from pets.pipeline import Pipeline
 from pets.session import SERVER, Spec
+from pets.session.membership import FEWEST_EXACT
 
 _CONTEXT = "question over a platform"
 
@@ -61,10 +62,14 @@ class Contract:
         InvalidArgument, PairingRefused, RangeOverflow
             The sites are too few or badly named.
         """
-        pipeline = question.pipeline(domain, dataset=dataset)
         # The cohort is no part of the query, so it enters the contract here, with the rest of the question.
         purpose = f"{question.purpose} | {question.cohort} | {question.digest}"
+        pipeline = question.pipeline(domain, dataset=dataset)
         spec = pipeline.spec(sites, number=number, roster=roster.digest.hex(), purpose=purpose)
+        if pipeline.aggregator.fewest_sites(spec) < FEWEST_EXACT:
+            # Each of two takes its own table and noise away, and has the other's: that one's noise must be enough.
+            pipeline = question.pipeline(domain, dataset=dataset, colluding_sites=1)
+            spec = pipeline.spec(sites, number=number, roster=roster.digest.hex(), purpose=purpose)
         return cls(question, spec, pipeline)
 
     @property

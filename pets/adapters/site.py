@@ -27,8 +27,9 @@ from pets.config import digest
 from pets.domain import Domain
 from pets.errors import BudgetExceeded, InvalidArgument, JournalError, PetsError, QueryRefused, SessionReused
 from pets.guards import AuditLog, Guard, Policy
+from pets.guards.anchor import anchor, check_memory
 from pets.guards.audit import Verdict
-from pets.ledger import Ledger
+from pets.ledger import Entry, Ledger
 from pets.roles import Distributable
 from pets.session import Message, NoKeys, Session, contribution
 from pets.session.spec import SERVER
@@ -58,6 +59,8 @@ class Site:
         The audit log.
     dataset
         Name of the data for ledger and log.
+    forgotten
+        Hash of the newest line of a log that was lost, in the operator's own hand; see :mod:`pets.guards.anchor`.
 
     Raises
     ------
@@ -72,9 +75,10 @@ class Site:
     rows: Callable[[], object]
     log: AuditLog
     dataset: str = "default"
+    forgotten: str | None = None
     _holder: int | None = field(default=None, init=False, repr=False)
     _admitted: set[bytes] = field(default_factory=set, init=False, repr=False)
-    _paid: set[bytes] = field(default_factory=set, init=False, repr=False)
+    _paid: dict[bytes, Entry] = field(default_factory=dict, init=False, repr=False)
 
     def __post_init__(self) -> None:
         if SERVER not in self.store.roster or self.name == SERVER:
@@ -140,6 +144,7 @@ class Site:
         """Let the guards decide; by a noisy count, which is charged, if the policy says so."""
         if self.store.study is None:
             raise QueryRefused("keys", "no keys are agreed yet")
+        check_memory(self.log, self.ledger, self.dataset, self.forgotten)
         _check_threshold(contract)
         self.guard.admit(contract.question, contract.fewest_sites)
         self.guard.check_by_count(contract.question, self.ledger, self.rows)
@@ -148,11 +153,10 @@ class Site:
     def pay(self, contract: Contract) -> None:
         """Charge the ledger for one share of the noise; each draw is a charge of its own."""
         draw = {"session": contract.spec.id.hex(), "site": self.name, "draw": secrets.token_hex(16)}
-        self.ledger.charge(
+        self._paid[contract.spec.id] = self.ledger.charge(
             contract.pipeline.cost, note=f"{contract.question.query.kind} over a platform, {contract.question.cohort}",
             dataset=self.dataset, unit=str(self.domain.unit), request=digest(draw),
         )  # fmt: skip
-        self._paid.add(contract.spec.id)
 
     def tally(self, contract: Contract) -> Tally:
         """Return the confidential table of the cohort."""
@@ -177,10 +181,12 @@ class Site:
         """
         spec, values = contract.spec, np.zeros(contract.spec.size, np.int64)
         if tally is not None:
+            charge = self._ticket(contract)
             values = self._with_noise(contract, tally)
-            self.log.append(
+            line = self.log.append(
                 "answered", dataset=self.dataset, session=spec.id.hex(), question=contract.question.to_dict()
             )
+            anchor(self.ledger, charge, line)
         journal = self.store.open(spec.number)
         try:
             keys = session_keys(journal, self.store.study, spec, keyed=True)
@@ -196,13 +202,18 @@ class Site:
             journal.close()
         return Parcel("sum", {"audit": self.log.head}, tuple(message.body for message in session.sent)[held:])
 
-    def _with_noise(self, contract: Contract, tally: Tally) -> NDArray[np.int64]:
-        """Return what enters the sum; the ticket for the noise is used up by it."""
-        spec = contract.spec
-        if spec.id not in self._admitted or spec.id not in self._paid:
+    def _ticket(self, contract: Contract) -> Entry:
+        """Return the charge for the noise of this session, which is used up by it."""
+        charge = self._paid.get(contract.spec.id)
+        if contract.spec.id not in self._admitted or charge is None:
             raise QueryRefused("steps", "a table came to the sum without the guards or the ledger before it")
-        self._admitted.discard(spec.id)
-        self._paid.discard(spec.id)
+        self._admitted.discard(contract.spec.id)
+        del self._paid[contract.spec.id]
+        return charge
+
+    def _with_noise(self, contract: Contract, tally: Tally) -> NDArray[np.int64]:
+        """Return what enters the sum."""
+        spec = contract.spec
         mechanism = cast("Distributable", contract.pipeline.mechanism)
         noise = mechanism.noise_share(contract.pipeline.bound, len(spec.sites), int(spec.noise["honest"]))
         return contribution(spec, self.name, tally, noise)

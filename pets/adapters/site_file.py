@@ -12,6 +12,7 @@
     policy = "policy.toml"
     audit = "audit.jsonl"
     ledger = { path = "budget.sqlite", limit = { type = "pure_dp", epsilon = "3" } }
+    # forgotten = "4f1c..."        # only after a log was lost: the line that faults.log names, see pets.guards.anchor
 
 Each key may come from the environment instead, as ``PETS_KEY``, ``PETS_ROSTER`` and so on; there a ledger is two
 variables, ``PETS_LEDGER`` for the path and ``PETS_LIMIT`` for the limit as JSON. ``PETS_PASSPHRASE_FILE`` names a file
@@ -28,17 +29,18 @@ from typing import Any, cast
 
 from pets.adapters.site import Site
 from pets.config import parse_json, read_file
-from pets.declared_rows import check_types, read_names, read_rows
+from pets.declared_rows import check_types, read_rows
 from pets.domain import Domain
-from pets.errors import ConfigError, DataError, did_you_mean
+from pets.errors import ConfigError, DataError, InvalidArgument, did_you_mean
 from pets.guarantee import from_dict
 from pets.guards import AuditLog, Policy
 from pets.identity import Identity, Roster
 from pets.ledger import Ledger
 from pets.session.tcp import Store
+from pets.table_file import read_names
 
 _PARTY = ("key", "roster", "state", "domain", "dataset", "passphrase_file")
-_SITE = ("data", "policy", "audit", "ledger")
+_SITE = ("data", "policy", "audit", "ledger", "forgotten")
 
 
 @dataclass(frozen=True)
@@ -141,7 +143,7 @@ def _site(data: Mapping[str, Any], folder: Path, frame: object | None) -> Site:
     party = _party(data, folder, (*_PARTY, *_SITE))
     policy = Policy.from_file(folder / _text(data, "policy"), party.domain)
     path = folder / _text(data, "data") if frame is None else Path()
-    names = read_names(path) if frame is None else check_types(frame, party.domain)
+    names = _names(path) if frame is None else check_types(frame, party.domain)
     _check_columns(names, party.domain, policy)
     book = data.get("ledger")
     if not isinstance(book, Mapping) or not set(book) <= {"path", "limit"} or not isinstance(book.get("path"), str):
@@ -152,7 +154,8 @@ def _site(data: Mapping[str, Any], folder: Path, frame: object | None) -> Site:
     def rows() -> object:
         return read_rows(path, party.domain) if frame is None else frame
 
-    return Site(party.store, party.domain, policy, ledger, rows, log, party.dataset)
+    forgotten = _text(data, "forgotten") if "forgotten" in data else None
+    return Site(party.store, party.domain, policy, ledger, rows, log, party.dataset, forgotten)
 
 
 def _text(data: Mapping[str, Any], key: str) -> str:
@@ -160,6 +163,13 @@ def _text(data: Mapping[str, Any], key: str) -> str:
     if not isinstance(value, str) or not value:
         raise ConfigError(key, "is missing")
     return value
+
+
+def _names(path: Path) -> list[str]:
+    try:
+        return read_names(path)
+    except InvalidArgument as error:
+        raise ConfigError("data", error.problem, error.remedy) from None
 
 
 def _check_columns(names: list[str], domain: Domain, policy: Policy) -> None:

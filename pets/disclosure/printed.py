@@ -11,8 +11,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from pets.disclosure.words import COUNTS, looks_like_data, looks_like_date, no_heading, total_among
+from pets.disclosure.words import COUNTS, total_among
 from pets.errors import ConfigError, InvalidArgument, did_you_mean
+from pets.table_file import looks_like_data, looks_like_date, no_heading
 
 MARKS = (
     "",

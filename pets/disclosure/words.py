@@ -1,11 +1,8 @@
-"""Words of tables: how totals are called, and columns of counts; and headings that are no names."""
+"""Words of tables: how totals are called, and columns of counts."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
-
-from pets.errors import InvalidArgument
 
 TOTALS = (
     "total", "totals", "grand total", "all", "t", "both", "both sexes", "all sexes", "both genders", "all genders",
@@ -20,9 +17,6 @@ TOTALS = (
 
 COUNTS = ("count", "counts", "value", "n", "cases", "freq", "frequency", "number", "obs")
 """Names of the column that holds the numbers of a table, in lower case."""
-
-_DATE = re.compile(r"^(?:\d{4}-\d{1,2}-\d{1,2}(?:[T ].*)?|\d{1,2}[./-]\d{1,2}[./-]\d{2,4})$")
-_NUMBER = re.compile(r"^[+-]?\d+(?:[.,]\d+)?$")
 
 
 def total_among(codes: Sequence[str]) -> str | None:
@@ -40,20 +34,3 @@ def total_among(codes: Sequence[str]) -> str | None:
 def is_surely_total(code: str) -> bool:
     """Return whether a code can hardly be anything but a total; ALL is also a leukaemia, and T a stage."""
     return len(code) > 1 and code != "ALL" and code.lower() in TOTALS
-
-
-def looks_like_data(name: str) -> bool:
-    """Return whether a heading is a number or a date."""
-    return bool(_DATE.match(name.strip()) or _NUMBER.match(name.strip()))
-
-
-def looks_like_date(name: str) -> bool:
-    """Return whether a heading is a date."""
-    return bool(_DATE.match(name.strip()))
-
-
-def no_heading() -> InvalidArgument:
-    """Return the error for a file without column names. It shows no field: the first line may be a patient."""
-    return InvalidArgument(
-        "FILE", "has no heading: the first line looks like data, not column names", "Put the column names on top."
-    )

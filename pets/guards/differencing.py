@@ -20,8 +20,10 @@ from numpy.typing import NDArray
 
 from pets.errors import QueryRefused
 
-MAX_STEPS = 20_000
-"""Steps of the search for a small group; if it is not over by then, the question is refused."""
+MAX_WORK = 8_000_000
+"""Numbers that are looked at for one question, a second or two; a search that needs more is given up, and refused.
+
+The work follows from the question, the earlier ones and the expected counts, so this refusal is public too."""
 
 MAX_DEPTH = 400
 """Cells that one vector may be paid for; a group spread over more of them is refused as well."""
@@ -45,20 +47,50 @@ def check_together(cohorts: Sequence[Mask], expected: NDArray[np.float64], minim
     Raises
     ------
     QueryRefused
-        With the code ``'overlap'``; also when the search does not end within :data:`MAX_STEPS`.
+        With the code ``'overlap'``; also when the search does not end within :data:`MAX_WORK`.
     """
+    try:
+        found = _small_group(cohorts, expected, minimum)
+    except _TooLong:
+        raise QueryRefused(
+            "overlap", "together with earlier answers this could not be shown to be harmless",
+            "Ask for a cohort that was answered, or choose by fewer attributes.",
+        ) from None  # fmt: skip
+    if found:
+        raise QueryRefused(
+            "overlap", f"together with earlier answers this tells apart fewer than {minimum:g} expected patients",
+            "Ask for a cohort that was answered, or one that differs by more.",
+        )  # fmt: skip
+
+
+class _TooLong(Exception):
+    """The work for one question is used up."""
+
+
+class _Work:
+    """Counts the numbers that were looked at for one question."""
+
+    def __init__(self, most: int) -> None:
+        self.left = most
+
+    def spend(self, numbers: int) -> None:
+        """Stop if there is no work left."""
+        self.left -= numbers
+        if self.left < 0:
+            raise _TooLong
+
+
+def _small_group(cohorts: Sequence[Mask], expected: NDArray[np.float64], minimum: float) -> bool:
     patterns, atom_of = np.unique(np.stack(cohorts), axis=1, return_inverse=True)
     weights = np.bincount(np.ravel(atom_of), weights=expected, minlength=patterns.shape[1])
     # Thick atoms first: the rows of the echelon form that begin later vanish on all of them.
     order = np.argsort(weights < minimum, kind="stable")
     thick = int(np.count_nonzero(weights >= minimum))
-    echelon = _echelon([[int(value) for value in row] for row in patterns[:, order]])
+    work = _Work(MAX_WORK)
+    work.spend(patterns.size)
+    echelon = _echelon([[int(value) for value in row] for row in patterns[:, order]], work)
     thin = [row[thick:] for row in echelon if not any(row[:thick])]
-    if _Search([float(weight) for weight in weights[order][thick:]], float(minimum)).finds(thin):
-        raise QueryRefused(
-            "overlap", f"together with earlier answers this tells apart fewer than {minimum:g} expected patients",
-            "Ask for a cohort that was answered, or one that differs by more.",
-        )  # fmt: skip
+    return _Search([float(weight) for weight in weights[order][thick:]], float(minimum), work).finds(thin)
 
 
 class _Search:
@@ -67,17 +99,18 @@ class _Search:
     A cell is either zero in the vector, which leaves a smaller space, or paid for. Both ways are followed.
     """
 
-    def __init__(self, weights: Sequence[float], limit: float) -> None:
-        self.weights, self.limit, self.steps = weights, limit, 0
+    def __init__(self, weights: Sequence[float], limit: float, work: _Work) -> None:
+        self.weights, self.limit, self.work = weights, limit, work
         self.free = frozenset(cell for cell, weight in enumerate(weights) if not weight)
 
     def finds(self, basis: list[Row], paid: frozenset[int] = frozenset(), cost: float = 0.0) -> bool:
-        """Return whether there is one; also True when the search took too long."""
-        self.steps += 1
+        """Return whether there is one."""
         if not basis:
             return False
-        if self.steps > MAX_STEPS or len(paid - self.free) > MAX_DEPTH:
-            return True
+        if len(paid - self.free) > MAX_DEPTH:
+            raise _TooLong
+        # Each cell is looked up, and each row is read once to find what is open and once to make a cell vanish.
+        self.work.spend(len(self.weights) * (1 + 2 * len(basis)))
         paid = paid or self.free
         open_cells = [c for c in range(len(self.weights)) if c not in paid and any(row[c] for row in basis)]
         if not open_cells:
@@ -96,14 +129,16 @@ def _vanishing(basis: list[Row], cell: int) -> list[Row]:
     return [_eliminate(row, pivot, cell) for i, row in enumerate(basis) if i != place]
 
 
-def _echelon(rows: list[Row]) -> list[Row]:
+def _echelon(rows: list[Row], work: _Work) -> list[Row]:
     """Return independent rows that span the same space, in reduced echelon form up to factors."""
     done: list[Row] = []
     for column in range(len(rows[0])):
+        work.spend(len(rows))
         place = next((i for i, row in enumerate(rows) if row[column]), None)
         if place is None:
             continue
         pivot = rows.pop(place)
+        work.spend(len(pivot) * sum(bool(row[column]) for row in (*rows, *done)))
         rows = [kept for row in rows if any(kept := _eliminate(row, pivot, column))]
         done = [*(_eliminate(row, pivot, column) for row in done), pivot]
         if not rows:

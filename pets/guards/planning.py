@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,8 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pets.domain import Categorical, Domain, Label
-from pets.errors import ConfigError, QueryRefused
+from pets.errors import ConfigError, InvalidArgument, QueryRefused
 from pets.guards.cohort import Cohort
+from pets.table_file import read_table
 
 EXPECTED = "expected"
 """The column of counts."""
@@ -63,15 +63,11 @@ class Planning:
             The table cannot be read, names what is not declared, or has too many combinations.
         """
         try:
-            with Path(path).open(newline="", encoding="utf-8") as file:
-                reader = csv.DictReader(file)
-                names = [name for name in reader.fieldnames or () if name != EXPECTED]
-                lines = list(reader)
-                repeated = len(set(reader.fieldnames or ())) < len(reader.fieldnames or ())
-        except (OSError, UnicodeDecodeError, csv.Error):
-            raise ConfigError("planning", "cannot be read as a CSV table", "Check the path.") from None
-        if repeated or any(None in line for line in lines):
-            raise ConfigError("planning", "names a column twice, or has a line with more fields than columns")
+            table = read_table(Path(path))
+        except InvalidArgument as error:
+            raise ConfigError("planning", error.problem, error.remedy) from None
+        names = [str(name) for name in table.columns if name != EXPECTED]
+        lines = table.astype(object).where(table.notna(), "").astype(str).to_dict("records")
         axes = {name: _axis(name, domain, complete) for name in names}
         shape = tuple(len(axis) for axis in axes.values())
         if math.prod(shape) > MAX_CELLS:

@@ -64,7 +64,9 @@ class Policy:
     minimum_cohort, minimum_difference
         Fewest patients that a cohort holds, and that a cohort and the earlier ones tell apart.
     fewest_sites
-        Fewest sites that a total may be over.
+        Fewest sites that a total may be over, 2 or more. Of two, each learns the other's table by taking away its own,
+        with the other's share of the noise inside: a total that may be over two therefore needs shares of which one
+        alone is enough, as :mod:`pets.adapters` draws them. It is then twice as noisy as a curator's.
     most_cells
         Most cells of an answer.
     most_per_question

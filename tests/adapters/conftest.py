@@ -61,7 +61,9 @@ class World:
     replies: list[tuple[str, Parcel]] = field(default_factory=list)
     read: list[str] = field(default_factory=list)
     policy: dict[str, Any] = field(default_factory=lambda: dict(POLICY))
-    limit: float = 5
+    limit: Any = 5
+    currency: Any = pets.PureDP
+    forgotten: dict[str, str] = field(default_factory=dict)
     intercept: Callable[[str, Parcel], Parcel | None] | None = None
 
     def site(self, name: str) -> Site:
@@ -76,8 +78,8 @@ class World:
         return Site(
             Store(home / "state", self.identities[name], self.roster), self.domain,
             Policy.from_dict(self.policy, self.domain, folder=home),
-            pets.Ledger(home / "budget.sqlite", limit=pets.PureDP(self.limit)), read,
-            AuditLog(home / "audit.jsonl"), "registry",
+            pets.Ledger(home / "budget.sqlite", limit=self.currency(self.limit)), read,
+            AuditLog(home / "audit.jsonl"), "registry", self.forgotten.get(name),
         )  # fmt: skip
 
     def exchange(self, asked: Mapping[str, Parcel]) -> dict[str, Parcel]:

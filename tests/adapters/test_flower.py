@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from pets.adapters.flower import (
     GuardMod,
     InProcessGrid,
     SecureSumMod,
+    TrainingMod,
     ask,
     client_app,
     collector,
@@ -151,3 +153,101 @@ class TestFiles:
             log = pets.guards.AuditLog(Path(site_files[name]).parent / "audit.jsonl")
             assert [entry.verdict for entry in log.entries()] == ["answered", "finished"]
             assert log.verify(answer["audit"][name]) == 2
+
+
+def trained(world: Any, *, rounds: int, wrap: Any = None, fail: bool = False, **options: Any) -> tuple[Any, Any]:
+    """Train a mean by Flower's own FedAvg; return the model and the strategy's result."""
+    from flwr.clientapp import ClientApp
+    from flwr.serverapp.strategy import FedAvg
+
+    def open_site(context: Any) -> Any:
+        return world.site(context.node_config["site"])
+
+    app = ClientApp(mods=[TrainingMod(open_site, **options)])
+
+    @app.train()
+    def train(message: Any, context: Any) -> Any:
+        site = open_site(context)
+        rows = site.rows()
+        if fail:
+            raise ValueError(f"row {rows.iloc[0].to_dict()}")
+        model = message.content["arrays"].to_numpy_ndarrays()
+        target = float((rows.sex == "female").mean())
+        moved = [array + (target - array) for array in model]
+        content = {
+            "model": flwr_app.ArrayRecord(moved),
+            "told": flwr_app.MetricRecord({"num-examples": len(rows), "loss": 0.125}),
+        }
+        return flwr_app.Message(flwr_app.RecordDict(content), reply_to=message)
+
+    @app.evaluate()
+    def evaluate(message: Any, context: Any) -> Any:
+        content = {"told": flwr_app.MetricRecord({"num-examples": 1, "loss": 0.125})}
+        return flwr_app.Message(flwr_app.RecordDict(content), reply_to=message)
+
+    strategy = FedAvg(fraction_evaluate=1.0, min_available_nodes=3)
+    strategy = wrap(strategy) if wrap else strategy
+    start = flwr_app.ArrayRecord([np.zeros((2, 3), np.float32), np.zeros(4)])
+    result = strategy.start(InProcessGrid(app, NODES), start, num_rounds=rounds)
+    return result.arrays.to_numpy_ndarrays(), result
+
+
+class TestTraining:
+    def test_each_round_is_charged_and_the_model_is_the_mean_and_noise(self, world: Any) -> None:
+        world.limit, world.currency = "1/2", pets.ZeroConcentratedDP
+        model, result = trained(world, rounds=3, clip=2, multiplier=100)
+        assert [array.dtype for array in model] == [np.float32, np.float64]
+        assert [array.shape for array in model] == [(2, 3), (4,)]
+        for name in ("FR", "UK", "US"):
+            site = world.site(name)
+            charges = [entry for entry in site.ledger.entries() if entry.kind == "charge"]
+            assert [entry.guarantee.rho for entry in charges] == [Fraction(2, 100**2)] * 3
+            log = [(entry.verdict, entry.code) for entry in site.log.entries()]
+            assert log == [("finished", "trained"), ("refused", "form")] * 3  # an evaluation would be exact
+            assert site.guard.answered() == ()
+        assert sorted(world.read) == sorted(["FR", "UK", "US"] * 3)
+        assert not any("loss" in str(metrics) for metrics in result.train_metrics_clientapp.values())
+
+    def test_with_little_noise_it_is_the_mean_of_the_clipped_updates(self, world: Any) -> None:
+        world.limit, world.currency = 10**12, pets.ZeroConcentratedDP
+        expected = np.mean([float((frame.sex == "female").mean()) for frame in world.frames.values()])
+        model, _ = trained(world, rounds=1, clip=100, multiplier="1/1024")
+        # noise of 100 / 1024 from each of three sites
+        assert model[1] == pytest.approx(np.full(4, expected), abs=6 * 100 / 1024 / np.sqrt(3))
+        model, _ = trained(world, rounds=1, clip="1/10", multiplier="1/1024")
+        size = np.sqrt(sum((array**2).sum() for array in model))
+        assert size == pytest.approx(0.1, abs=0.002)
+
+    def test_flowers_own_differential_privacy_goes_around_it(self, world: Any) -> None:
+        from flwr.serverapp.strategy import DifferentialPrivacyServerSideFixedClipping as FixedClipping
+
+        world.limit, world.currency = 10**12, pets.ZeroConcentratedDP
+        model, _ = trained(
+            world, rounds=2, clip=1, multiplier="1/1024",
+            wrap=lambda within: FixedClipping(within, noise_multiplier=1e-6, clipping_norm=10, num_sampled_clients=3),
+        )  # fmt: skip
+        assert np.isfinite(model[0]).all() and np.abs(model[1]).max() < 2
+        assert sum(entry.kind == "charge" for entry in world.site("FR").ledger.entries()) == 2
+
+    def test_a_ledger_that_is_spent_stops_before_a_row_is_read(self, world: Any) -> None:
+        world.limit, world.currency = Fraction(3, 100**2), pets.ZeroConcentratedDP
+        trained(world, rounds=2, clip=1, multiplier=100)
+        assert sorted(world.read) == ["FR", "UK", "US"]
+        log = [(entry.verdict, entry.code) for entry in world.site("FR").log.entries() if entry.code != "form"]
+        assert log == [("finished", "trained"), ("refused", "budget")]
+
+    def test_a_training_that_fails_says_nothing_and_was_paid_for(self, world: Any) -> None:
+        world.limit, world.currency = 1, pets.ZeroConcentratedDP
+        replies: list[Any] = []
+        deliver = InProcessGrid._deliver
+
+        def kept(self: Any, message: Any, number: int) -> Any:
+            replies.append(deliver(self, message, number))
+            return replies[-1]
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(InProcessGrid, "_deliver", kept)
+            trained(world, rounds=1, clip=1, multiplier=10, fail=True)
+        assert all(reply.has_error() for reply in replies)
+        assert not any("female" in str(reply.error.reason) or "row" in str(reply.error.reason) for reply in replies)
+        assert sum(entry.kind == "charge" for entry in world.site("FR").ledger.entries()) == 1

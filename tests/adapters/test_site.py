@@ -11,9 +11,11 @@ import pytest
 
 import pets
 from pets.adapters import Contract, Parcel
+from pets.adapters.site import FAULTS
 from pets.config import canonical_json
 from pets.errors import IncompatibleTallies, QueryRefused, TooFewSites
 from pets.guards import AuditLog
+from pets.guards.anchor import newest_anchor
 from pets.identity import Identity, Roster
 from pets.session.tcp import Store
 
@@ -108,7 +110,7 @@ class TestOnce:
         first, second = world.site("FR").answer(asked), world.site("FR").answer(asked)
         assert first.bodies == second.bodies
         assert world.read == ["FR"]
-        assert [entry.kind for entry in world.site("FR").ledger.entries()] == ["limit", "charge"]
+        assert [entry.kind for entry in world.site("FR").ledger.entries()] == ["limit", "charge", "answer"]
         assert verdicts(world) == [("answered", "")]
 
     def test_a_session_that_is_over_cannot_be_asked_again(self, world: Any, asked: Parcel) -> None:
@@ -147,7 +149,7 @@ class TestOnce:
         assert first.answer(asked).kind == "sum"
         assert [code(reply) for reply in replies] == ["busy"]
         assert verdicts(world) == [("answered", "")]
-        assert [entry.kind for entry in first.ledger.entries()] == ["limit", "charge"]
+        assert [entry.kind for entry in first.ledger.entries()] == ["limit", "charge", "answer"]
 
 
 class TestSteps:
@@ -278,3 +280,57 @@ class TestRefusals:
         reply = world.site("FR").answer(Parcel("sum", contract.head(world.identities["server"])))
         assert code(reply) == "keys"
         assert world.read == []
+
+
+class TestMemory:
+    """A log that is gone would let the differencing check begin anew; the ledger remembers its newest line."""
+
+    def test_a_site_without_its_log_refuses_until_the_operator_has_confirmed(self, world: Any) -> None:
+        world.collector.ask(world.question())
+        log = world.folder / "FR" / "audit.jsonl"
+        lost = AuditLog(log).head
+        kept = log.rename(log.with_suffix(".away"))
+        for _ in range(2):  # the first refusal begins a new log, which does not heal it
+            with pytest.raises(TooFewSites) as caught:
+                world.collector.ask(world.question())
+            assert any("FR" in note and "failed" in note for note in caught.value.__notes__)
+            assert lost not in str(caught.value.__notes__)
+        assert world.read.count("FR") == 1
+        faults = (world.folder / "FR" / "state" / FAULTS).read_text()
+        named = faults.split('forgotten = "')[1].split('"')[0]
+        assert named == newest_anchor(world.site("FR").ledger, "registry")
+        world.forgotten = {"FR": named}
+        assert world.collector.ask(world.question()).release.provenance.sites == ("FR", "UK", "US")
+        kept.replace(log)  # the old log lacks the newest answer
+        with pytest.raises(TooFewSites):
+            world.collector.ask(world.question())
+
+    def test_a_log_that_was_cut_is_noticed(self, world: Any) -> None:
+        world.collector.ask(world.question())
+        log = world.folder / "FR" / "audit.jsonl"
+        log.write_bytes(b"")
+        with pytest.raises(TooFewSites):
+            world.collector.ask(world.question())
+        assert world.read.count("FR") == 1
+
+
+class TestTwo:
+    def test_of_two_registries_each_draws_noise_that_is_enough_against_the_other(self, world: Any) -> None:
+        world.policy["fewest_sites"] = 2
+        contract = Contract.make(
+            world.question(), world.domain, ("FR", "UK"), number=1, roster=world.roster, dataset="registry"
+        )
+        assert contract.fewest_sites == 2
+        assert contract.spec.noise["honest"] == 1
+        three = Contract.make(
+            world.question(), world.domain, ("FR", "UK", "US"), number=1, roster=world.roster, dataset="registry"
+        )
+        assert three.spec.noise["honest"] == 2
+
+    def test_also_where_two_of_three_may_be_left(self, world: Any) -> None:
+        question = world.question(aggregator={"type": "masked_sum", "min_sites": 2})
+        contract = Contract.make(
+            question, world.domain, ("FR", "UK", "US"), number=1, roster=world.roster, dataset="registry"
+        )
+        assert contract.fewest_sites == 2
+        assert contract.spec.noise["honest"] == 1

@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
+import pets
 from pets.adapters.site_file import party_from_environment, party_from_file, site_from_environment, site_from_file
 from pets.errors import ConfigError, DataError, KeyFileError
 
@@ -49,6 +50,22 @@ def test_a_mistake_is_named(site_files: dict[str, Path], old: str, new: str, key
     with pytest.raises(ConfigError) as caught:
         site_from_file(edit(site_files["FR"], old, new))
     assert caught.value.argument == key
+
+
+def test_an_operator_can_confirm_that_a_log_is_lost(site_files: dict[str, Path]) -> None:
+    assert site_from_file(site_files["FR"]).forgotten is None
+    path = edit(site_files["FR"], 'data = "rows.csv"', 'data = "rows.csv"\nforgotten = "4f1c"')
+    assert site_from_file(path).forgotten == "4f1c"
+
+
+@pytest.mark.parametrize("separator", [";", "\t", "|"])
+def test_rows_with_any_separator_are_read(site_files: dict[str, Path], world: Any, separator: str) -> None:
+    """As the commands read them: a site on a platform took commas only."""
+    rows = site_files["FR"].parent / "rows.csv"
+    world.frames["FR"].to_csv(rows, index=False, sep=separator, encoding="utf-8-sig")
+    site = site_from_file(site_files["FR"])
+    bound = pets.Count(by=["sex", "age_group"]).bind(world.domain)
+    assert bound.tally(site.rows()).values.tolist() == bound.tally(world.frames["FR"]).values.tolist()
 
 
 def test_a_missing_column_is_found_before_anybody_asks(site_files: dict[str, Path], world: Any) -> None:

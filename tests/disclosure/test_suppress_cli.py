@@ -225,7 +225,7 @@ def test_bad_hierarchies(cases, text):
         (bytes(range(256)), "UTF-8"),
         ("a,n\nGen\xe8ve,9\n".encode("latin-1"), "UTF-8"),
         (b"a,n\nx,1,2\ny,20\n", "more fields than the first"),
-        (b"a,n\ny,20\nx,1,2\n", "cannot be read"),
+        (b"a,n\ny,20\nx,1,2\n", "more fields than the first"),
         (b" a,a ,n\nx,y,1\n", "column name twice"),
         (b'a,n\n"x,1\ny,20\n', "cannot be read"),
         (b"a,n\nx,-3\ny,20\n", "negative"),

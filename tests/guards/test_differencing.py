@@ -110,8 +110,44 @@ class TestCombinations:
         expected = np.full(3, 15.0)
         cohorts = [mask(3, 0, 1), mask(3, 1, 2)]
         assert not refused(cohorts, expected, 20)
-        monkeypatch.setattr(differencing, "MAX_STEPS", 2)
-        assert refused(cohorts, expected, 20)
+        monkeypatch.setattr(differencing, "MAX_WORK", 20)
+        with pytest.raises(QueryRefused, match="could not be shown to be harmless"):
+            check_together(cohorts, expected, 20)
+
+    @pytest.mark.parametrize(
+        ("number", "cells", "each"), [(20, 200, 1.0), (64, 400, 3.0), (64, 2000, 0.5), (256, 4000, 1.0)]
+    )
+    def test_a_crafted_question_keeps_a_site_busy_for_a_bounded_work(
+        self, number: int, cells: int, each: float, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Many cohorts at random over cells that expect a few: without a bound half a minute and more each."""
+        done = []
+        eliminate = differencing._eliminate
+
+        def counting(row: list[int], pivot: list[int], column: int) -> list[int]:
+            if row[column]:
+                done.append(len(row))
+            return eliminate(row, pivot, column)
+
+        monkeypatch.setattr(differencing, "_eliminate", counting)
+        rng = np.random.default_rng(0)
+        with pytest.raises(QueryRefused, match="could not be shown to be harmless") as caught:
+            check_together([rng.random(cells) < 0.5 for _ in range(number)], np.full(cells, each), 20)
+        assert caught.value.code == "overlap"
+        assert sum(done) <= differencing.MAX_WORK
+
+    def test_questions_by_ordinary_filters_are_far_below_that(self) -> None:
+        """Sixty-four cohorts by four attributes with thousands of cells, each large enough."""
+        rng, shape, cohorts = np.random.default_rng(1), (47, 3, 6, 5), []
+        for _ in range(64):
+            chosen = np.ones(shape, dtype=bool)
+            for axis, length in enumerate(shape):
+                if rng.random() < 0.4:
+                    keep = np.zeros(length, dtype=bool)
+                    keep[rng.choice(length, rng.integers(1, length + 1), replace=False)] = True
+                    chosen &= keep.reshape([-1 if i == axis else 1 for i in range(4)])
+            cohorts.append(chosen.reshape(-1))
+        check_together(cohorts, np.full(chosen.size, 30.0), 20)
 
     @settings(max_examples=120, deadline=None)
     @given(st.data())

@@ -6,6 +6,7 @@ from pets.adapters.flower.client import client_app, site_of
 from pets.adapters.flower.grid import InProcessGrid
 from pets.adapters.flower.mods import AuditMod, BudgetMod, GuardMod, SecureSumMod, give_tally
 from pets.adapters.flower.server import FlowerExchange, ask, collector
+from pets.adapters.flower.training import TrainingMod
 
 __all__ = [
     "AuditMod",
@@ -14,6 +15,7 @@ __all__ = [
     "GuardMod",
     "InProcessGrid",
     "SecureSumMod",
+    "TrainingMod",
     "ask",
     "client_app",
     "collector",

@@ -45,10 +45,8 @@ class AuditMod:
     def __call__(self, message: Message, context: Context, call_next: Next) -> Message:
         """Answer one message."""
         asked, replies = from_message(message), []
-        try:
-            site = self.open_site(context)
-        except Exception as error:  # noqa: BLE001 Flower would send the text on, with paths and names of columns in it
-            _tell(error)
+        site = open_or_tell(self.open_site, context)
+        if site is None:
             return to_reply(Parcel.refused(PetsError("the site cannot be opened")), message)
 
         def work() -> Parcel:
@@ -99,10 +97,14 @@ class SecureSumMod:
         return to_reply(found.site.add(contract, found.asked, table), message)
 
 
-def _tell(error: Exception) -> None:
-    """Tell the administrator, on the machine of the site, why it cannot be opened."""
-    why = str(error) if isinstance(error, PetsError) else "no error of pets"
-    sys.stderr.write(f"pets: this site cannot be opened: {type(error).__name__}: {why}\n")
+def open_or_tell(open_site: OpenSite, context: Any) -> Site | None:
+    """Return the site; or ``None`` after telling the administrator, on that machine, why it cannot be opened."""
+    try:
+        return open_site(context)
+    except Exception as error:  # noqa: BLE001 Flower would send the text on, with paths and names of columns in it
+        why = str(error) if isinstance(error, PetsError) else "no error of pets"
+        sys.stderr.write(f"pets: this site cannot be opened: {type(error).__name__}: {why}\n")
+    return None
 
 
 def give_tally(message: Message, context: Context) -> Message:

@@ -17,6 +17,7 @@ from pets.epi.harmonise.assemble import Records
 from pets.epi.harmonise.crosswalk import Crosswalk
 from pets.epi.harmonise.texts import as_text
 from pets.errors import DataError, InvalidArgument, PetsError, did_you_mean
+from pets.table_file import Heading
 
 BATCH: Final = 50_000
 """Records in memory at a time, as texts."""
@@ -194,7 +195,7 @@ def csv_batches(path: Path, crosswalk: Crosswalk, aliases: Mapping[str, str]) ->
     """Return the records of a text file, read a batch at a time, and which of its columns are read."""
     import pandas as pd
 
-    options: dict[str, Any] = {"sep": separator(path), "dtype": str, "keep_default_na": False, "encoding": "utf-8-sig"}
+    options = _options(path)
     try:
         header = list(pd.read_csv(path, nrows=0, **options).columns)
     except (ValueError, OSError) as error:
@@ -218,14 +219,14 @@ def dict_batches(rows: Iterator[dict[str, str]], selection: Selection) -> Iterat
         yield selection.records({name: [row.get(name) for row in part] for name in selection.columns})
 
 
-def separator(path: Path) -> str:
-    """Return by what the fields of a text file are separated: the most frequent of ``, ; | tab`` in its first line."""
-    try:
-        with path.open(encoding="utf-8-sig") as lines:
-            first = lines.readline()
-    except (OSError, UnicodeDecodeError) as error:
-        raise _unreadable(path, error) from None
-    return max((",", ";", "\t", "|"), key=first.count)
+def _options(path: Path) -> dict[str, Any]:
+    """Return how pandas reads a text file: all as texts. Columns may be called by the numbers of their items."""
+    heading = Heading.of(path, numbered=True)
+    heading.check_width(path)
+    return {
+        "sep": heading.separator, "skiprows": heading.skipped, "index_col": False, "dtype": str,
+        "keep_default_na": False, "encoding": "utf-8-sig",
+    }  # fmt: skip
 
 
 def _read(path: Path) -> Frame:
@@ -236,10 +237,11 @@ def _read(path: Path) -> Frame:
     try:
         if path.suffix.lower() == ".parquet":
             return nw.from_native(pd.read_parquet(path)).lazy()
-        found = pd.read_csv(path, sep=separator(path), dtype=str, keep_default_na=False, encoding="utf-8-sig")
+        found = pd.read_csv(path, **_options(path))
     except (ValueError, OSError, ImportError) as error:
         raise _unreadable(path, error) from None
-    return nw.from_native(found).lazy()
+    opened: Frame = nw.from_native(found).lazy()
+    return opened
 
 
 def _spelt(frame: Frame, name: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -39,6 +40,9 @@ ITEMS: Final[Mapping[str, tuple[int, str]]] = {
 
 REGIONS: Final = ("addrAtDxState", "countyAtDx", "countyAtDxAnalysis", "registryId")
 """Items that can say where a patient lived or was registered."""
+
+_FIXED_WIDTH = re.compile(rb"[ACILMU].{15}[01]\d\d", re.DOTALL)
+_SHORTEST_RECORD, _LONGEST_RECORD = 500, 30_000
 
 VERSIONS: Final = ("220", "230", "240", "250", "260")
 """Base dictionaries with which the items were compared."""
@@ -81,7 +85,26 @@ def harmonise_naaccr(
             (f"base dictionary {version or 'not named'}, not one of {', '.join(VERSIONS)}", version not in VERSIONS)
         ]
         return assembled(batches, crosswalk, notes)
+    _refuse_fixed_width(file)
     aliases = {str(number): name for name, (number, _) in ITEMS.items()}
     aliases |= {title.lower(): name for name, (_, title) in ITEMS.items()}
     batches, _ = csv_batches(file, crosswalk, aliases)
     return assembled(batches, crosswalk)
+
+
+def _refuse_fixed_width(path: Path) -> None:
+    """Refuse the records of the layouts up to version 18, which have no heading; its text would be taken for one.
+
+    Column 1 holds the record type and columns 17 to 19 the version of the layout. The places of the other items changed
+    with it, and the layouts were withdrawn, so they are not guessed here.
+    """
+    try:
+        with path.open("rb") as file:
+            first = file.readline(_LONGEST_RECORD)
+    except OSError:
+        return  # who reads the file says so
+    if len(first) > _SHORTEST_RECORD and _FIXED_WIDTH.match(first):
+        raise InvalidArgument(
+            "FILE", f"{path.name} holds fixed-width records, of layout {first[16:19].decode()}",
+            "Since version 21 NAACCR data are XML: convert the file with NAACCR's own tools (File*Pro, naaccr-xml).",
+        )  # fmt: skip

@@ -8,11 +8,10 @@ modifiers are measurements that point to it.
 
 from __future__ import annotations
 
-import csv
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -21,12 +20,14 @@ import narwhals.stable.v2 as nw
 from pets.epi.harmonise.assemble import Records
 from pets.epi.harmonise.crosswalk import Crosswalk
 from pets.epi.harmonise.frames import BATCH, Frame, engine_failures
+from pets.epi.harmonise.omop_episodes import Episodes, episodes_of, together, wanted
 from pets.epi.harmonise.omop_source import CODES, Tables, open_omop
 from pets.epi.harmonise.table import Harmonised, assembled
 from pets.epi.harmonise.texts import as_texts
 from pets.epi.harmonise.toronto import TIERS
 from pets.epi.iccc import Version
 from pets.errors import ConfigError, InvalidArgument, did_you_mean
+from pets.table_file import read_table
 
 OMOP: Final = Crosswalk(
     "OMOP CDM 5.4",
@@ -68,9 +69,10 @@ def harmonise_omop(
 ) -> Harmonised:
     """Return the tumours in the tables of an OMOP common data model as the analysis table.
 
-    Read are PERSON, CONDITION_OCCURRENCE, DEATH, OBSERVATION_PERIOD, LOCATION, MEASUREMENT and CONCEPT; only the first
-    two are needed. The engine or server counts codes, and is then asked for the rows of tumours only. Conditions with
-    the same ICD-O-3 codes are one tumour, diagnosed when the first of them began.
+    Read are PERSON, CONDITION_OCCURRENCE, DEATH, OBSERVATION_PERIOD, LOCATION, MEASUREMENT, CONCEPT, EPISODE and
+    EPISODE_EVENT; only the first two are needed. The engine or server counts codes, and is then asked for the rows of
+    tumours only. Conditions with the same ICD-O-3 codes are one tumour, diagnosed when its disease first occurred by
+    EPISODE (concept 32528, else the overarching 32533), or when the first of its conditions began.
 
     Parameters
     ----------
@@ -83,8 +85,8 @@ def harmonise_omop(
         ``topography`` and ``morphology`` or ``diagnosis`` (ICCC-3). Without it, those are that have an ICD-O-3 code
         such as ``8970/3-C22.0`` as source value, or in CONCEPT.
     stages
-        A public ``.csv`` file of measurement concepts that are stages: ``concept_id`` and ``stage``, one of
-        :data:`TIERS`.
+        A public ``.csv`` file of concepts of measurements, or of episodes of extent, that are stages: ``concept_id``
+        and ``stage``, one of :data:`TIERS`. Measurements count before episodes.
     schema
         Schema of the tables in a database.
     iccc
@@ -107,11 +109,15 @@ def harmonise_omop(
     with engine_failures():
         tables = open_omop(source, schema)
         known, others = _resolved(tables, given)
-        found = tables.tumours(list(known), tiers)
+        found = tables.tumours(list(known), tiers, wanted(tiers))
         tumours = _tumours(found, known)
+        dated = _date_by_episodes(tumours, episodes_of(found, tiers))
         records = list(_batches(found, tumours, tiers))
     merged = sum(tumour.rows for tumour in tumours) - len(tumours)
-    notes = [("further conditions of a tumour, which are no further tumours", merged)]
+    notes = [
+        ("further conditions of a tumour, which are no further tumours", merged),
+        ("diagnosis_date by an episode of another day than the first condition", dated),
+    ]
     return _with_others(assembled(records, replace(OMOP, iccc=iccc), notes), others)
 
 
@@ -122,6 +128,7 @@ class _Tumour:
     began: str
     rows: int
     occurrences: list[_TRIPLE]
+    episodes: Episodes = field(default_factory=Episodes)
 
 
 def _resolved(tables: Tables, given: Mapping[str, Diagnosis]) -> tuple[dict[_TRIPLE, Diagnosis], list[tuple[str, int]]]:
@@ -161,6 +168,18 @@ def _tumours(found: Mapping[str, Frame], known: Mapping[_TRIPLE, Diagnosis]) -> 
             one.rows += int(rows)
             one.occurrences.append(triple)
     return sorted(made.values(), key=lambda one: (one.person, one.began))
+
+
+def _date_by_episodes(tumours: list[_Tumour], episodes: Mapping[tuple[str, str, str, str], Episodes]) -> int:
+    """Let episodes say when tumours were diagnosed, and return how many days that changed; orders them anew."""
+    changed = 0
+    for tumour in tumours:
+        tumour.episodes = together(episodes.get((tumour.person, *triple)) for triple in tumour.occurrences)
+        day = tumour.episodes.diagnosed or tumour.began
+        changed += day != tumour.began
+        tumour.began = day
+    tumours.sort(key=lambda one: (one.person, one.began))
+    return changed
 
 
 def _batches(found: Mapping[str, Frame], tumours: list[_Tumour], tiers: Mapping[str, str]) -> Iterator[Records]:
@@ -219,7 +238,9 @@ def _stages(found: Mapping[str, Frame], tiers: Mapping[str, str]) -> dict[tuple[
     Where several disagree, the last in the order of :data:`TIERS` counts: the widest extent.
     """
     if "measurement" not in found:
-        raise InvalidArgument("stages", "are given, but there is no table MEASUREMENT", "Leave them out.")
+        if "episode" in found:
+            return {}
+        raise InvalidArgument("stages", "are given, but there is no table MEASUREMENT or EPISODE", "Leave them out.")
     frame = found["measurement"].join(
         found["condition_occurrence"].select("condition_occurrence_id", *CODES),
         left_on="measurement_event_id", right_on="condition_occurrence_id", how="left",
@@ -240,7 +261,8 @@ def _stage(tumour: _Tumour, stages: Mapping[tuple[str, _TRIPLE | None], str], al
     for triple in tumour.occurrences:
         if (tumour.person, triple) in stages:
             return stages[tumour.person, triple]
-    return stages.get((tumour.person, None), "") if alone else ""
+    by_episode = tumour.episodes.stage(tumour.began)
+    return by_episode or (stages.get((tumour.person, None), "") if alone else "")
 
 
 def _with_others(made: Harmonised, others: Iterable[tuple[str, int]]) -> Harmonised:
@@ -280,12 +302,11 @@ def _rows(path: str | os.PathLike[str] | None, argument: str, allowed: tuple[str
     if path is None:
         return
     try:
-        text = Path(path).read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise InvalidArgument(argument, f"cannot be read ({type(error).__name__})", "Give a .csv file.") from None
-    rows = csv.DictReader(text.splitlines())
-    for name in rows.fieldnames or ():
-        if name.strip() not in allowed:
+        table = read_table(Path(path))
+    except InvalidArgument as error:
+        raise InvalidArgument(argument, error.problem, error.remedy) from None
+    for name in table.columns:
+        if name not in allowed:
             raise ConfigError(argument, f"has a column {name!r}", did_you_mean(name, allowed))
-    for row in rows:
-        yield {name.strip(): (value or "").strip() for name, value in row.items() if name is not None}
+    for row in table.fillna("").astype(str).to_dict("records"):
+        yield {str(name): value.strip() for name, value in row.items()}

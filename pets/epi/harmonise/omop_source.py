@@ -28,6 +28,8 @@ COLUMNS: Final[Mapping[str, tuple[str, ...]]] = {
     "location": ("location_id", "state"),
     "concept": ("concept_id", "vocabulary_id", "concept_code"),
     "measurement": ("person_id", "measurement_concept_id", "measurement_event_id"),
+    "episode": ("episode_id", "person_id", "episode_concept_id", "episode_start_date"),
+    "episode_event": ("episode_id", "event_id", "episode_event_field_concept_id"),
 }  # fmt: skip
 """Tables and columns that are read. Every one but the first two may be missing."""
 
@@ -50,8 +52,10 @@ class Tables(Protocol):
     def concepts(self, identifiers: Collection[str]) -> dict[str, str]:
         """Return the ICD-O-3 code of those concepts that have one."""
 
-    def tumours(self, codes: Sequence[tuple[str, str, str]], stages: Collection[str]) -> dict[str, Frame]:
-        """Return the tables, the conditions restricted to some codes and the measurements to some concepts."""
+    def tumours(
+        self, codes: Sequence[tuple[str, str, str]], stages: Collection[str], episodes: Collection[str]
+    ) -> dict[str, Frame]:
+        """Return the tables, with the conditions of some codes, and the measurements and episodes of some concepts."""
 
 
 @dataclass(frozen=True)
@@ -82,8 +86,10 @@ class FrameTables:
             zip(as_texts(found["concept_id"].to_list()), as_texts(found["concept_code"].to_list()), strict=True)
         )
 
-    def tumours(self, codes: Sequence[tuple[str, str, str]], stages: Collection[str]) -> dict[str, Frame]:
-        """Return the tables, the conditions restricted to some codes and the measurements to some concepts."""
+    def tumours(
+        self, codes: Sequence[tuple[str, str, str]], stages: Collection[str], episodes: Collection[str]
+    ) -> dict[str, Frame]:
+        """Return the tables, with the conditions of some codes, and the measurements and episodes of some concepts."""
         found = dict(self.frames)
         conditions = found["condition_occurrence"]
         for place, name in enumerate(CODES):  # wider than the triples, which are looked at afterwards
@@ -91,6 +97,8 @@ class FrameTables:
         found["condition_occurrence"] = conditions
         if "measurement" in found:
             found["measurement"] = _among(found["measurement"], "measurement_concept_id", stages)
+        if "episode" in found:
+            found["episode"] = _among(found["episode"], "episode_concept_id", episodes)
         return found
 
 
@@ -124,18 +132,25 @@ class DatabaseTables:
         rows = self._rows(f"select concept_id, concept_code from {self._table('concept')} where {where}")  # noqa: S608
         return {as_text(identifier): as_text(code) for identifier, code in rows}
 
-    def tumours(self, codes: Sequence[tuple[str, str, str]], stages: Collection[str]) -> dict[str, Frame]:
-        """Return the tables, the conditions restricted to some codes and the measurements to some concepts."""
+    def tumours(
+        self, codes: Sequence[tuple[str, str, str]], stages: Collection[str], episodes: Collection[str]
+    ) -> dict[str, Frame]:
+        """Return the tables, with the conditions of some codes, and the measurements and episodes of some concepts."""
         where = " and ".join(_in(name, {code[place] for code in codes}, nulls=True) for place, name in enumerate(CODES))
         inside = f"select person_id from {self._table('condition_occurrence')} where {where}"  # noqa: S608
         persons = f"person_id in ({inside})"
+        chosen = f"{_in('episode_concept_id', episodes)} and {persons}"
         restrictions = {
             "condition_occurrence": where,
             "measurement": f"{_in('measurement_concept_id', stages)} and {persons}",
             "location": "1 = 1",
+            "episode": chosen,
+            "episode_event": f"episode_id in (select episode_id from {self._table('episode')} where {chosen})",  # noqa: S608
         }
-        found = {}
+        found: dict[str, Frame] = {}
         for name, columns in COLUMNS.items():
+            if name == "episode_event" and "episode" not in found:
+                continue
             if name != "concept" and (name in REQUIRED or self._has(name)):
                 condition = restrictions.get(name, persons)
                 rows = self._rows(f"select {', '.join(columns)} from {self._table(name)} where {condition}")  # noqa: S608

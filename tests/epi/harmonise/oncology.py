@@ -64,5 +64,39 @@ EXPECTED = {
 }  # fmt: skip
 
 
+# What an event of an episode can point to.
+OF_CONDITION, OF_MEASUREMENT = 1147127, 1147138
+EPISODE = pd.DataFrame(
+    [
+        # the boy's liver tumour: first seen by a registry in February 2014, between two conditions of a hospital
+        [100, 1, 32528, "2014-02-20"],
+        [101, 1, 32533, "2014-01-01"],     # the overarching one says less than the first occurrence
+        [102, 1, 32529, "2015-05-01"],     # a recurrence is no diagnosis
+        # his other tumour: an overarching episode, and extents at its beginning and later
+        [103, 1, 32533, "2015-01-09"],
+        [104, 1, 9001, "2015-01-09"],
+        [105, 1, 9002, "2016-01-09"],      # spread a year later: not the stage at diagnosis
+        # person 3: spread, and confined, on the day of diagnosis; the widest counts
+        [106, 3, 32528, "2020-06-30"], [107, 3, 9001, "2020-06-30"], [108, 3, 9002, "2020-06-30"],
+        # person 4: an episode of something else whose event has the number of a condition
+        [109, 4, 32528, "2001-01-01"],
+        # person 2: an episode without any event
+        [110, 2, 32528, "2001-01-01"],
+    ],
+    columns=["episode_id", "person_id", "episode_concept_id", "episode_start_date"],
+)  # fmt: skip
+EVENT = pd.DataFrame(
+    [
+        *([episode, condition, OF_CONDITION] for episode, condition in (
+            (100, 10), (100, 19), (101, 11), (102, 10), (103, 12), (104, 12), (105, 12), (106, 15), (107, 15),
+            (108, 15),
+        )),
+        [109, 16, OF_MEASUREMENT],
+    ],
+    columns=["episode_id", "event_id", "episode_event_field_concept_id"],
+)  # fmt: skip
+WIDER = STAGES + "9001,locoregional\n9002,metastatic\n"
+
+
 def listed(frame: pd.DataFrame) -> dict[str, list[Any]]:
     return frame.astype(object).where(frame.notna(), None).to_dict("list")

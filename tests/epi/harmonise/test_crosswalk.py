@@ -224,3 +224,18 @@ def test_sources_that_do_not_serve(mine: Crosswalk, tmp_path: Path):
         Crosswalk.shipped("redcap")
     without_region = harmonise(ROWS.drop(columns=["canton", "extent"]), mine)
     assert without_region.frame["region"].isna().all() and without_region.frame["stage"].isna().all()
+
+
+@pytest.mark.parametrize("separator", [",", ";", "|", "\t"])
+def test_a_first_row_with_too_many_fields_does_not_shift_the_columns(tmp_path: Path, separator: str):
+    """Read as pandas likes it, the patients' numbers became an index, and every column its neighbour's."""
+    path = tmp_path / "cases.csv"
+    lines = ["patient,topography,morphology,year", "1,C22.0,8970/3,2015,stray", "2,C22.0,8970/3,2015"]
+    crosswalk = Crosswalk.from_dict(
+        {"name": "x", "columns": {n: n for n in ("patient", "topography", "morphology", "year")}}
+    )
+    path.write_text("\n".join(line.replace(",", separator) for line in lines), encoding="utf-8")
+    with pytest.raises(InvalidArgument, match="more fields than the first"):
+        harmonise(path, crosswalk)
+    path.write_text("\n".join(line.replace(",", separator) for line in (lines[0], lines[2])), encoding="utf-8")
+    assert harmonise(path, crosswalk).frame["diagnosis"].tolist() == ["VIIa"]

@@ -222,3 +222,23 @@ def test_memory_does_not_grow_with_the_file(naaccr: Write):
     small, large = peak(300), peak(3000)
     assert large < 1.5 * small
     assert large < 2000 * 3000, "the free text of the file alone has more"
+
+
+@pytest.mark.parametrize(("kind", "version", "length"), [("I", "180", 4048), ("A", "160", 22824), ("C", "122", 5564)])
+def test_fixed_width_records_are_refused_with_the_way_out(tmp_path: Path, kind: str, version: str, length: int):
+    """Their first line would be taken for a heading, and the errors would speak of a missing column."""
+    record = f"{kind:<16}{version}".ljust(length - 12, "0") + "C220 81703  "
+    path = tmp_path / "records.txt"
+    path.write_text(f"{record}\n{record}\n", encoding="latin-1")
+    with pytest.raises(InvalidArgument, match=f"fixed-width records, of layout {version}") as caught:
+        harmonise_naaccr(path)
+    assert "XML" in caught.value.remedy
+    assert "8170" not in str(caught.value)
+
+
+def test_a_table_whose_first_column_begins_so_is_read(tmp_path: Path):
+    names = ["Addr at DX--State", "patientIdNumber", "primarySite", "histologicTypeIcdO3", "behaviorCodeIcdO3",
+             "dateOfDiagnosis"]  # fmt: skip
+    path = tmp_path / "table.csv"
+    path.write_text(",".join(names) + "\nNY,1,C220,8170,3,20150601\n", encoding="utf-8")
+    assert harmonise_naaccr(path).frame["diagnosis"].tolist() == ["VIIb"]

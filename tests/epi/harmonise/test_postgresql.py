@@ -14,7 +14,7 @@ import pytest
 
 from pets.epi.harmonise import harmonise_omop
 from pets.errors import InvalidArgument
-from tests.epi.harmonise.oncology import EXPECTED, LIST, ONCOLOGY, STAGES, SYNTHEA, listed
+from tests.epi.harmonise.oncology import EPISODE, EVENT, EXPECTED, LIST, ONCOLOGY, STAGES, SYNTHEA, WIDER, listed
 
 psycopg = pytest.importorskip("psycopg")
 PROGRAMS = [shutil.which(name) for name in ("initdb", "pg_ctl")]
@@ -79,6 +79,32 @@ def test_the_same_answer_as_from_files(connection: Any, tmp_path: Path):
     found = harmonise_omop(connection, concepts=tmp_path / "concepts.csv", stages=tmp_path / "stages.csv", schema="cdm")
     assert listed(found.frame) == EXPECTED
     assert [item.rows for item in found.report.unmapped] == [2, 1]
+
+
+def test_episodes_in_the_server(connection: Any, tmp_path: Path):
+    (tmp_path / "concepts.csv").write_text(LIST)
+    (tmp_path / "stages.csv").write_text(WIDER)
+    lists = {"concepts": tmp_path / "concepts.csv", "stages": tmp_path / "stages.csv"}
+    expected = harmonise_omop({**ONCOLOGY, "EPISODE": EPISODE, "EPISODE_EVENT": EVENT}, **lists)
+    with connection.transaction(force_rollback=True):
+        connection.execute(
+            "create table cdm.episode (episode_id bigint, person_id bigint, episode_concept_id integer, "
+            "episode_start_date date)"
+        )
+        connection.execute(
+            "create table cdm.episode_event (episode_id bigint, event_id bigint, "
+            "episode_event_field_concept_id integer)"
+        )
+        with connection.cursor() as cursor:
+            cursor.executemany(
+                "insert into cdm.episode values (%s, %s, %s, %s)", EPISODE.astype(object).values.tolist()
+            )
+            cursor.executemany(
+                "insert into cdm.episode_event values (%s, %s, %s)", EVENT.astype(object).values.tolist()
+            )
+        found = harmonise_omop(connection, **lists, schema="cdm")
+    assert listed(found.frame) == listed(expected.frame)
+    assert found.frame["year"].tolist()[:2] == [2014, 2015]
 
 
 def test_tables_that_are_missing(connection: Any):

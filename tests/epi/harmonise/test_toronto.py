@@ -50,6 +50,14 @@ def test_every_stage_of_every_schema_has_a_tier_or_is_unknown():
     assert without == {"X", "N/A", "X1", "X2", "X3", "X4", "XX"}
 
 
+def test_every_tier_says_what_it_was_checked_against():
+    table = rows("toronto_stages.csv")
+    assert all(bool(row["source"]) == bool(row["tier"]) for row in table)
+    assert {row["source"] for row in table if row["tier"]} == {"algorithm", "definition", "guideline"}
+    only_the_guideline = {row["pediatric_id"] for row in table if row["source"] == "guideline"}
+    assert only_the_guideline == {"1a1", "2b2", "2b3", "2b4", "2c", "5", "10c1", "10c2"}
+
+
 def test_what_is_not_known_is_told_apart_from_what_is_not_staged():
     found = toronto_tier(["X", "N/A", "L9", "L1", None, "L1", "3"], ["4a", "4a", "4a", "zz", "4a", None, "4A"])
     assert found.tier.tolist() == [None] * 7
