@@ -35,7 +35,7 @@ from benchmarks.synthetic_wide import wide
 from pets.csprng import InsecureRandom
 from pets.synthetic import AIM, MST, Adaptive, Independent, Survival
 from pets.synthetic.across import Arrangement
-from pets.synthetic.across.fit import drawn_across
+from pets.synthetic.across.joint_fit import JointFit
 from pets.synthetic.across.sums import SiteSums
 from pets.synthetic.draws import Draws
 from pets.synthetic.encoding import Encoding
@@ -200,7 +200,7 @@ def fitted_across(
         dealt = {f"site {i}": codes[:, i::3] for i in range(3)}
         place = Arrangement.of(encoding, pets.mpc.MaskedSum(), tuple(dealt), "sites", colluding, None)
         sums = SiteSums(place, dealt, source=InsecureRandom(insecure_seed=seed))
-        model, asked = drawn_across(made, encoding, sums, Draws.insecure(seed)), sums.asked
+        model, asked = JointFit(made, encoding, place).run(sums, Draws.insecure(seed)), sums.asked
     return model, {"sums": asked, "cpu s": time.process_time() - begin}
 
 

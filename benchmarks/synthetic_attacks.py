@@ -73,6 +73,7 @@ def fidelity(frame: Any, domain: pets.Domain, survival: Any, options: argparse.N
 
 def attacks(frame: Any, domain: pets.Domain, survival: Any, quick: bool) -> None:
     tried = {"copy": Copy(), "cart": CART(survival=survival), "mst, epsilon 1": MST(epsilon=1, survival=survival)}
+    tried |= {} if quick else {"aim, epsilon 1": AIM(epsilon=1, survival=survival)}
     if find_spec("sdv") and not quick:
         tried["sdv copula"] = SDV("gaussian_copula", survival=survival)
     for name, synthesizer in tried.items():

@@ -43,6 +43,7 @@ from pets.errors import (
 
 if TYPE_CHECKING:
     from pets.domain import Domain
+    from pets.federation.study import StudyPreview
     from pets.pipeline import Pipeline
     from pets.preview import Preview
     from pets.release import Release
@@ -91,9 +92,9 @@ def preview(
     as_json: AsJson = False,
 ) -> None:
     """Say what a plan promises, how accurate it is and who sees what. Reads no data, spends nothing."""
-    from pets.pipeline import Pipeline
+    from pets.federation import plan_from_file
 
-    shown = Pipeline.from_file(plan).preview(site or ())
+    shown = plan_from_file(plan).preview(site or ())
     if as_json:
         _print_json({title: [list(row) for row in rows] for title, rows in shown.sections().items()})
     else:
@@ -188,12 +189,12 @@ def _site(text: str) -> tuple[str, Path]:
 
 
 def _read(path: Path, domain: Domain) -> Any:
-    from pets.cli_tables import read_rows
+    from pets.declared_rows import read_rows
 
     return read_rows(path, domain)
 
 
-def _print_preview(shown: Preview) -> None:
+def _print_preview(shown: Preview | StudyPreview) -> None:
     console = Console()
     for title, rows in shown.sections().items():
         table = Table(

@@ -287,14 +287,14 @@ def read_pattern(path: Path, table: Table) -> NDArray[np.bool_]:
 def _rows(
     file: Path, by: str, tables: str, hide_below: int | None, time_limit: float | None, report: Report
 ) -> Reconstruction:
-    from pets.cli_tables import read_frame
     from pets.disclosure.reconstruction import reconstruct, tables_of
+    from pets.table_file import read_table
 
     names = _names(by)
     chosen: int | list[list[str]] = (
         int(tables) if tables.isdigit() else [[part.strip() for part in text.split("*")] for text in tables.split(",")]
     )
-    labels, printed, counts = tables_of(read_frame(file), names, chosen, hide_below=hide_below)
+    labels, printed, counts = tables_of(read_table(file), names, chosen, hide_below=hide_below)
     return reconstruct(labels, printed, time_limit=time_limit, progress=report).compared(counts)
 
 

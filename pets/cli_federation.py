@@ -1,10 +1,14 @@
-"""The commands ``pets collect``, ``pets site`` and ``pets transcript``: secure sums between processes."""
+"""The commands ``pets collect``, ``pets site`` and ``pets transcript``: secure sums between processes.
+
+One sum, if the plan asks one question; a study in rounds, if it has a table ``[synthesizer]`` or ``[training]``: see
+``cli_study``.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
@@ -17,6 +21,7 @@ if TYPE_CHECKING:
     from pets.domain import Domain
     from pets.identity import Identity, Roster
     from pets.pipeline import Pipeline
+    from pets.roles import Aggregator
     from pets.session import Spec
     from pets.session.tcp import Contract, Finished, Store
 
@@ -63,7 +68,15 @@ def collect(
     roster: RosterFile,
     key: KeyFile,
     state: State,
-    out: Annotated[Path, typer.Option("--out", "-o", metavar="FILE", help="Where the release is written, as JSON.")],
+    out: Annotated[
+        Path,
+        typer.Option(
+            "--out",
+            "-o",
+            metavar="PATH",
+            help="Where the release is written, as JSON; for a study in rounds a folder.",
+        ),
+    ],
     listen: Annotated[
         str, typer.Option(metavar="HOST:PORT", help="Where parties connect. Port 0 takes any free one and prints it.")
     ] = "127.0.0.1:7001",
@@ -100,22 +113,29 @@ def collect(
 
     Beside the release it writes FILE.transcript.json, the record that 'pets transcript verify' checks.
 
+    If the plan has a table [synthesizer] or [training] it is a study in rounds, one sum in each. Into the folder PATH
+    go artificial rows (synthetic.csv, model.pets) or a regression (coefficients.csv), report.html and
+    transcript.json. All sites must be in every round.
+
     Killed or stopped, it goes on where it stood: run the same command again. Sites reconnect by themselves.
 
     Exit code: 0 published, 3 the ledger refused, 5 the session stopped or parties are missing, 1 any other failure.
     """
-    from pets.federation import contract_of, sites_of
-    from pets.pipeline import Pipeline
+    from pets.cli_study import hold
+    from pets.federation import Study, contract_of, plan_from_file, sites_of
     from pets.session import SERVER
     from pets.session.tcp import Collector, parse_address
 
     address = parse_address(listen, "--listen")
     if not out.resolve().parent.is_dir():
         raise InvalidArgument("--out", f"is in a folder that does not exist: {out.parent}", "Make the folder first.")
-    pipeline = Pipeline.from_file(plan)
+    pipeline = plan_from_file(plan)
     store = _store(state, key, roster, passphrase_file, SERVER)
     with store.locked():
         sites = sites_of(pipeline, store.roster, site or ())
+        if isinstance(pipeline, Study):
+            hold(pipeline, sites, store, out, address, deadline=deadline, wait=wait, purpose=purpose, number=number)
+            return
         counted = _number(store) if number is None else number
         contract = contract_of(pipeline, store.roster, sites, number=counted, deadline=deadline, purpose=purpose)
         _say(f"session {counted}: {len(sites)} sites, {pipeline.cost}")
@@ -152,19 +172,26 @@ def site(
     First it reads what the collector asks, compares it with the PLAN here, says who would learn what, and asks. Until
     then no row is read, nothing is charged and nothing is sent but this party's name.
 
+    In a study in rounds (a PLAN with [synthesizer] or [training]) it asks once. The ledger is charged for all rounds
+    before the first number leaves. Then, in every round, this party works out from the published totals what is to be
+    asked next, and refuses anything else.
+
     Cut off, it reconnects; killed, it goes on where it stood: run the same command again.
 
     Exit code: 0 done, 3 this site's ledger refused, 5 the session stopped, 6 the contract differs or you said no,
     1 any other failure.
     """
-    from pets.federation import expected_contract
-    from pets.pipeline import Pipeline
+    from pets.cli_study import take_part
+    from pets.federation import Study, expected_contract, plan_from_file
     from pets.session.tcp import Member, ask, parse_address
 
     address = parse_address(connect, "--connect")
-    pipeline = Pipeline.from_file(plan)
+    pipeline = plan_from_file(plan)
     store = _store(state, key, roster, passphrase_file, me)
     with store.locked():
+        if isinstance(pipeline, Study):
+            take_part(pipeline, store, data, address, patience, yes)
+            return
         _say(f"asking the collector at {connect} for the contract")
         contract = _run(ask(address, store, patience, _say))
         differences = contract.differences(expected_contract(pipeline, store.roster, contract))
@@ -173,7 +200,7 @@ def site(
         _check_data(me, contract.spec, data)
         if not store.begun(contract.spec):
             if data is not None:
-                _check_columns(pipeline, data)
+                _check_columns(tuple(pipeline.query.needs()), pipeline.domain, data)
             _explain(pipeline, contract, me)
             _confirm(yes)
         contribute = None if data is None else lambda: pipeline.at_site(_read(data, pipeline.domain), contract.spec, me)
@@ -188,10 +215,14 @@ def verify(
     roster: RosterFile,
     release: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="The release, to see that it is this session's.", show_default=False),
+        typer.Option(
+            metavar="FILE",
+            help="The release (of a study the model.pets), to see that it is this one's.",
+            show_default=False,
+        ),
     ] = None,
 ) -> None:
-    """Check, as a third party, the record of a secure sum against the roster.
+    """Check, as a third party, the record of a secure sum, or of all rounds of a study, against the roster.
 
     All messages must be of one session, in one chain. What the sites signed (who is in the total, and which message
     each of them sent) must agree and verify by the keys in the roster, and so must the collector's signature of it all.
@@ -200,12 +231,19 @@ def verify(
 
     The record holds digests of messages, never their content. So it cannot show that the total is right.
 
+    In the record of a study every round must follow from the totals of the rounds before it; --release is the model.
+
     Exit code: 0 it holds, 4 it does not, 1 it could not be read.
     """
+    from pets.cli_study import is_of_study, verify_study
     from pets.identity import Roster
     from pets.session.record import Record, is_signed_by_sites
 
-    record = Record.from_json(_bytes(file))
+    content = _bytes(file)
+    if is_of_study(content):
+        verify_study(content, Roster.from_file(roster), release)
+        return
+    record = Record.from_json(content)
     signers = record.verify(Roster.from_file(roster), None if release is None else _bytes(release))
     spec = record.transcript.spec
     typer.echo(f"OK. Session {spec.number} of {', '.join(spec.sites)}: {len(record.transcript.headers)} messages.")
@@ -276,53 +314,52 @@ def _check_data(me: str, spec: Spec, data: Path | None) -> None:
         )
 
 
-def _check_columns(pipeline: Pipeline, data: Path) -> None:
+def _check_columns(needed: Sequence[str], domain: Domain, data: Path) -> None:
     """Refuse a file without the columns that are asked for, before the other sites rely on this one; read no row."""
-    from pets.cli_tables import read_heading
+    from pets.table_file import read_names
 
     if not data.is_file():
         raise InvalidArgument("DATA", f"{data} does not exist", "Check the path.")
-    if data.suffix.lower() == ".parquet":
-        return
-    columns = read_heading(data)
-    unit = pipeline.domain.unit.id
-    for name in (*pipeline.query.needs(), *([unit] if isinstance(unit, str) else [])):
+    columns = read_names(data)
+    unit = domain.unit.id
+    for name in (*needed, *([unit] if isinstance(unit, str) else [])):
         if name not in columns:
             raise DataError(name, f"is not in {data.name}", did_you_mean(name, columns))
 
 
 def _explain(pipeline: Pipeline, contract: Contract, me: str) -> None:
     """Say in plain words what would happen."""
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
     spec = contract.spec
-    console = Console(stderr=True)
-    about = Table(show_header=False, box=None, padding=(0, 2, 0, 0), title="What is asked", title_justify="left")
-    about.add_column(style="cyan")
-    about.add_column()
-    rows = [("you are", f"{me}, {_role(pipeline, spec, me)}")]
+    rows = [("you are", f"{me}, {_role(pipeline.aggregator, spec, me)}")]
     rows += [("the question", repr(pipeline.query)), ("of the sites", ", ".join(spec.sites))]
     rows += [("purpose", spec.purpose)] if spec.purpose else []
     rows += [("session", f"number {spec.number}, {spec.size:,} numbers, contract {spec.id.hex()[:16]}")]
     rows += [("what is promised", sentence) for sentence in _promises(pipeline)]
     rows += [("largest cell", f"{spec.upper:,} in one site's table; a site with more is refused at its own side")]
     rows += [("your ledger pays", _payment(pipeline))] if me in spec.sites else []
-    for term, text in rows:
-        about.add_row(term, Text(text))
-    learns = Table(show_header=False, box=None, padding=(0, 2, 0, 0), title="Who learns what", title_justify="left")
-    learns.add_column(style="cyan", max_width=32)
-    learns.add_column()
-    for who, what in pipeline.who_learns(spec).items():
-        learns.add_row(who, Text(what))
-    console.print(about, "", learns, "")
+    _show(rows, pipeline.who_learns(spec))
 
 
-def _role(pipeline: Pipeline, spec: Spec, me: str) -> str:
+def _show(asked: Sequence[tuple[str, str]], learns: Mapping[str, str]) -> None:
+    """Print what is asked, and who learns what."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    console = Console(stderr=True)
+    for title, rows in (("What is asked", asked), ("Who learns what", learns.items())):
+        table = Table(show_header=False, box=None, padding=(0, 2, 0, 0), title=title, title_justify="left")
+        table.add_column(style="cyan", max_width=32)
+        table.add_column()
+        for term, text in rows:
+            table.add_row(term, Text(text))
+        console.print(table, "")
+
+
+def _role(aggregator: Aggregator, spec: Spec, me: str) -> str:
     if me in spec.sites:
         return "a site with data"
-    computes = me in pipeline.aggregator.parties(spec)
+    computes = me in aggregator.parties(spec)
     return "a party that computes without data" if computes else "not in this sum, only in the agreement on keys"
 
 
@@ -353,7 +390,7 @@ def _confirm(yes: bool) -> None:
 
 
 def _read(path: Path, domain: Domain) -> Any:
-    from pets.cli_tables import read_rows
+    from pets.declared_rows import read_rows
 
     return read_rows(path, domain)
 

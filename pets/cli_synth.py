@@ -3,18 +3,29 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn
 from rich.text import Text
 
+from pets.cli_synth_linked import refuse_linked, synth_linked
 from pets.cli_synth_pages import internal_page, release_page
+from pets.cli_synth_parts import (
+    INTERNAL,
+    MODEL,
+    REPORT,
+    ROWS,
+    checked_folder,
+    of_an_earlier_run,
+    opened,
+    progress,
+    text_file,
+    write_together,
+)
 from pets.errors import InvalidArgument, did_you_mean
 
 if TYPE_CHECKING:
@@ -45,6 +56,14 @@ Released = Annotated[
 RosterFile = Annotated[
     Path | None,
     typer.Option(help="With --from-release: check the signatures in its transcript by this roster first."),
+]
+Tables = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--table",
+        help="Instead of FILE, for each of several linked tables: its name in the domain, and its file.",
+        metavar="NAME=FILE",
+    ),
 ]
 Epsilons = Annotated[
     str | None,
@@ -113,6 +132,7 @@ def synth(
     ] = True,
     from_release: Released = None,
     roster: RosterFile = None,
+    table: Tables = None,
     sweep: Epsilons = None,
     fits: Annotated[int, typer.Option(help="With --sweep: fits at each epsilon.", min=1, max=100)] = 3,
 ) -> None:
@@ -133,8 +153,12 @@ def synth(
     - **`--from-release`** makes the rows of several registries together, from tables that they released with noise
       inside a secure sum: no confidential row is needed, and nothing is charged.
 
-    Writes `synthetic.csv`, `report.html` (promise and error bounds: may go out with the rows), `model.pets` (more rows
-    at no cost) and `INTERNAL.html` (fidelity, computed from the real rows: stays where they are).
+    - **Several tables** (patients, their tumours, the treatments of each tumour) under one promise about a patient with
+      all rows: `--table patients=patients.csv --table tumours=tumours.csv`, and a domain that declares all of them.
+
+    Writes `synthetic.csv` (or `synthetic-tumours.csv` and so on), `report.html` (promise and error bounds: may go out
+    with the rows), `model.pets` (more rows at no cost) and `INTERNAL.html` (fidelity, computed from the real rows:
+    stays where they are). Those of an earlier run in DIR go when the new ones are complete.
 
     Example: pets synth wilms.csv --domain wilms.toml --epsilon 1 --survival time:status -o synthetic/
     """
@@ -144,8 +168,18 @@ def synth(
         given = {"FILE": file, "--domain": domain, "--epsilon": epsilon, "--ledger": ledger, "--sweep": sweep}
         given |= {"--mechanism": mechanism if mechanism != "auto" else None, "--allow-exact": allow_exact or None}
         given |= {"--only-declared": only_declared or None, "--dataset": dataset if dataset != "default" else None}
-        _refuse_with(given, "--from-release, which reads what was released already")
+        _refuse_with(given | {"--table": table}, "--from-release, which reads what was released already")
         _joint(from_release, roster, output, survival or [], rows, n)
+        return
+    if table:
+        if domain is None:
+            raise InvalidArgument("--domain", "is missing", "Give the file that declares the tables.")
+        given = {"FILE": file, "--sweep": sweep, "--allow-exact": allow_exact or None, "--roster": roster}
+        _refuse_with(given | {"--survival": survival}, "--table: linked tables have a proof and say all in the domain")
+        linked = (epsilon, delta, mechanism, rows)
+        synth_linked(
+            table, domain, output, linked, n, (ledger, dataset), only_declared=only_declared, evaluate=evaluate
+        )
         return
     if file is None or domain is None:
         raise InvalidArgument(
@@ -155,6 +189,7 @@ def synth(
         raise InvalidArgument("--roster", "means nothing without --from-release", "Leave it out.")
     from pets.domain import Domain
 
+    refuse_linked(domain)
     declared = Domain.from_file(domain)
     clocks = _clocks(survival or [], declared)
     if sweep is not None:
@@ -162,11 +197,11 @@ def synth(
         _refuse_with(given, "--sweep, which charges nothing, writes no rows and names its own epsilons")
         _swept(file, declared, only_declared, output, (sweep, fits), (mechanism, delta, clocks, rows))
         return
-    files = _prepared(output, mechanism, allow_exact)
+    files = _prepared(output, mechanism, allow_exact, (file, domain, ledger))
     made = _synthesizer(mechanism, epsilon, delta, clocks, rows, allow_exact)
     frame = _read(file, declared, only_declared)
     extra = {"allow_exact": True} if mechanism in UNPROVEN else {}
-    with _progress() as say, _opened(ledger) as book:
+    with progress() as say, opened(ledger) as book:
         say(f"fitting {mechanism} to {file.name}", 0, 0)
         model = made.fit(frame, declared, book, dataset=dataset, **extra)
         say("drawing artificial rows", 0, 0)
@@ -179,9 +214,10 @@ def synth(
 def _written(model: Any, files: _Files, rows: int) -> Any:
     """Write rows, model and the page that may go out with them; return the rows."""
     artificial = model.sample(rows)
-    artificial.to_csv(files.rows, index=False)
-    model.save(files.model)
-    files.report.write_text(release_page(model, len(artificial)), encoding="utf-8")
+    output = files.rows.parent
+    contents = {ROWS: lambda path: artificial.to_csv(path, index=False), MODEL: model.save}
+    contents[REPORT] = text_file(release_page(model, len(artificial)))
+    write_together(output, contents, of_an_earlier_run(output))
     return artificial
 
 
@@ -209,7 +245,7 @@ def _joint(
     found = Release.from_json(data.decode("utf-8", "replace"))
     clocks = _clocks(survival, found.query.table_domain) if survival else []
     model = from_release(found, survival=clocks, rows=rows)
-    files = _prepared(output, "auto", allow_exact=False)
+    files = _prepared(output, "auto", allow_exact=False, inputs=(release, roster))
     _summary(files, model, len(_written(model, files, model.rows if n is None else n)), evaluated=False)
 
 
@@ -246,20 +282,21 @@ def _swept(
     if mechanism not in PROVEN:
         raise InvalidArgument("--mechanism", f"{mechanism} has no epsilon", f"Give one of {', '.join(PROVEN)}.")
     losses = [part.strip() for part in epsilons.split(",")]
-    folder = _prepared(output, mechanism, allow_exact=False).rows.parent
-    with _progress() as say:
+    page, table = "INTERNAL-sweep.html", "INTERNAL-sweep.csv"
+    checked_folder(output, (page, table), (file,))
+    with progress() as say:
         found = swept(
             _read(file, domain, only_declared), domain, epsilons=losses, seeds=range(fits), survival=clocks,
             make=lambda loss: _synthesizer(mechanism, loss, delta, clocks, rows, allow_exact=False), progress=say,
         )  # fmt: skip
-    (folder / "INTERNAL-sweep.html").write_text(found.to_html(), encoding="utf-8")
-    found.to_frame().to_csv(folder / "INTERNAL-sweep.csv", index=False)
+    contents = {page: text_file(found.to_html()), table: lambda path: found.to_frame().to_csv(path, index=False)}
+    write_together(output, contents, ())
     log = Console(stderr=True)
     log.print(Text(found.explain()))
-    log.print(f"INTERNAL: {folder / 'INTERNAL-sweep.html'} and .csv (do not pass on)", highlight=False, style="red")
+    log.print(f"INTERNAL: {output / page} and .csv (do not pass on)", highlight=False, style="red")
 
 
-def _prepared(output: Path, mechanism: str, allow_exact: bool) -> _Files:
+def _prepared(output: Path, mechanism: str, allow_exact: bool, inputs: Iterable[Path | None] = ()) -> _Files:
     """Refuse what can be refused before any row is read, and make the folder."""
     if mechanism not in (*PROVEN, *UNPROVEN):
         raise InvalidArgument("--mechanism", "is not known", did_you_mean(mechanism, (*PROVEN, *UNPROVEN)))
@@ -268,13 +305,8 @@ def _prepared(output: Path, mechanism: str, allow_exact: bool) -> _Files:
             "--mechanism", f"{mechanism} proves nothing about privacy: its rows may repeat real ones",
             "Give --epsilon and a mechanism with a proof, or accept it with --allow-exact.",
         )  # fmt: skip
-    if output.is_file():
-        raise InvalidArgument("--output", f"{output} is a file", "Give a folder; several files are written.")
-    try:
-        output.mkdir(parents=True, exist_ok=True)
-    except OSError:
-        raise InvalidArgument("--output", f"{output} cannot be made", "Give a folder that you may write to.") from None
-    names = ("synthetic.csv", "model.pets", "report.html", "INTERNAL.html")
+    names = (ROWS, MODEL, REPORT, INTERNAL)
+    checked_folder(output, names, inputs)
     return _Files(*(output / name for name in names))
 
 
@@ -324,7 +356,7 @@ def _number(n: int | None, rows: int | None, model: Any, frame: Any) -> int:
 
 
 def _read(path: Path, domain: Domain, only_declared: bool) -> Any:
-    from pets.cli_tables import read_rows
+    from pets.declared_rows import read_rows
 
     frame = read_rows(path, domain)
     others = [str(name) for name in frame.columns if name not in domain and name != domain.unit.id]
@@ -335,26 +367,6 @@ def _read(path: Path, domain: Domain, only_declared: bool) -> Any:
             "Declare them, or leave them out with --only-declared.",
         )  # fmt: skip
     return frame.drop(columns=others)
-
-
-@contextmanager
-def _opened(path: Path | None) -> Iterator[Any]:
-    if path is None:
-        yield None
-        return
-    from pets.ledger import Ledger
-
-    with Ledger(path) as ledger:
-        yield ledger
-
-
-@contextmanager
-def _progress() -> Iterator[Callable[[str, int, int], None]]:
-    log = Console(stderr=True)
-    columns = TextColumn("{task.description}"), BarColumn()
-    with Progress(*columns, console=log, transient=True, disable=not log.is_terminal) as bar:
-        task = bar.add_task("reading", total=None)
-        yield lambda doing, done, of: bar.update(task, description=doing, completed=done, total=of or None)
 
 
 def _write_internal(

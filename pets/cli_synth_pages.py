@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from html import escape
 from typing import Any
 
 from pets.synthetic.pages import page
+
+_NOTHING = "<p>There are too few rows to compare.</p>"
 
 
 def release_page(model: Any, rows: int) -> str:
@@ -20,7 +23,23 @@ def internal_page(found: Any) -> str:
     return page("INTERNAL: fidelity of artificial rows", f"<div class='scroll'>{found._repr_html_()}</div>")
 
 
-def _bounds(model: Any) -> str:
+def linked_page(model: Any, rows: Mapping[str, int]) -> str:
+    """Return the page that may go out with the rows of several tables."""
+    counts = ", ".join(f"{number:,} of {escape(name)}" for name, number in rows.items())
+    parts = "".join(f"<h2>{escape(name)}</h2>{_bounds(one, level=3)}" for name, one in model.models.items())
+    return page("Artificial rows", f"<p><b>Artificial rows: {counts}.</b> {escape(model.explain())}</p>{parts}")
+
+
+def linked_internal_page(found: Mapping[str, Any]) -> str:
+    """Return the page on fidelity of each of several tables; None stands for one that has no rows."""
+    parts = "".join(
+        f"<h2>{escape(name)}</h2><div class='scroll'>{one._repr_html_() if one is not None else _NOTHING}</div>"
+        for name, one in found.items()
+    )
+    return page("INTERNAL: fidelity of artificial rows", parts)
+
+
+def _bounds(model: Any, level: int = 2) -> str:
     heads = ("table", "cells", "noise of a cell (SD, rows)", "off by at most, with 95 %")
     lines = "".join(
         f"<tr><td>{escape(' x '.join(bound.columns))}</td><td>{bound.cells:,}</td><td>{bound.sigma:.2f}</td>"
@@ -29,6 +48,6 @@ def _bounds(model: Any) -> str:
     )
     head = "".join(f"<th>{name}</th>" for name in heads)
     return (
-        "<h2>How far the rows can be from the truth</h2>"
+        f"<h{level}>How far the rows can be from the truth</h{level}>"
         f"<div class='scroll'><table><thead><tr>{head}</tr></thead><tbody>{lines}</tbody></table></div>"
     )

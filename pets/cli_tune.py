@@ -64,6 +64,10 @@ def tune(
         str | None,
         typer.Option(metavar="EPSILON", help="Where the slider starts, 0.05 to 10.", show_default=False),
     ] = None,
+    sites: Annotated[
+        int | None,
+        typer.Option(metavar="N", help="How many registries there are, if the plan does not say.", show_default=False),
+    ] = None,
     missing: Annotated[
         Missing, typer.Option(help="A cell without a line is a mistake, or has no case.")
     ] = Missing.refuse,
@@ -123,7 +127,7 @@ def tune(
     _check_files(plan, planning, {"--output": output, "--export": export_to})
     given = Given(
         source=source, confidential=confidential, internal=internal, missing=missing.value, epsilon=epsilon,
-        title=title, language=language, built=built,
+        sites=sites, title=title, language=language, built=built,
     )  # fmt: skip
     if demo:
         if plan is not None or planning is not None:
@@ -169,8 +173,13 @@ def verify(
     from pets.tuning import Signature
     from pets.tuning.signing import ENDING
 
-    content = _bytes(file)
-    found = Signature.from_toml(_bytes(signature or file.with_name(file.name + ENDING)))
+    content, beside = _bytes(file), signature or file.with_name(file.name + ENDING)
+    if signature is None and not beside.exists():
+        raise InvalidArgument(
+            "--signature", f"is missing, and there is no {beside.name!r} beside the report",
+            "Say where the signature is: --signature FILE. 'pets tune --sign KEY' writes one.",
+        )  # fmt: skip
+    found = Signature.from_toml(_bytes(beside))
     found.verify(content, _signer(by, found.name))
     typer.echo(f"OK. {file.name} was signed by {found.name} ({found.fingerprint}).")
     typer.echo(f"SHA-256 of the report: {found.sha256}")
@@ -266,7 +275,7 @@ def _summary(plan: TuningPlan) -> None:
     from pets.tuning import recommend
     from pets.tuning.account import budget_of
     from pets.tuning.staircase import headline, usable_shares
-    from pets.tuning.words import plain_words
+    from pets.tuning.words import assumed_words, plain_words
 
     console = Console()
     if plan.internal:
@@ -288,6 +297,8 @@ def _summary(plan: TuningPlan) -> None:
     budget = "Budget (assumed, since no account was given)" if plan.budget.assumed else "Budget"
     console.print(Text(f"{budget}: {account['left']:g} of {account['total']:g} left after this plan.{over}"))
     console.print(Text(recommend(plan).words))
+    if assumed_words(plan):
+        console.print(Text(f"Assumed, since nobody has said otherwise: {assumed_words(plan)}."))
 
 
 def _percent(share: float | None) -> str:

@@ -99,6 +99,9 @@ def pipeline_from_dict(data: Mapping[str, Any], *, folder: Path) -> Pipeline:
     if data.get("kind") == "tuning":
         remedy = "Put its epsilon into the plan that is to run."
         raise ConfigError("kind", "says that this is a plan of pets tune", remedy)
+    for name in {"synthesizer", "training"} & set(data):
+        remedy = "Run it with pets collect and pets site; for artificial rows of one table there is pets synth."
+        raise ConfigError(name, "makes this plan a study in rounds, of parties in processes of their own", remedy)
     for key in data:
         if key not in _KEYS:
             raise ConfigError(key, "is not a known key", did_you_mean(key, _KEYS))
@@ -106,7 +109,7 @@ def pipeline_from_dict(data: Mapping[str, Any], *, folder: Path) -> Pipeline:
         raise ConfigError("schema", "must be 1", "Begin the file with: schema = 1")
     options = {key: data[key] for key in _OPTIONS if key in data}
     query = query_from_dict(_section(data, "query"))
-    domain = _domain(data.get("domain"), folder)
+    domain = domain_of(data.get("domain"), folder)
     mechanism = cast("Mechanism", build(mechanisms(), _section(data, "mechanism"), "mechanism"))
     aggregator = cast("Aggregator", build(aggregators(), data.get("aggregator", {"type": "plain"}), "aggregator"))
     if not isinstance(options.get("allow_exact", False), bool):
@@ -118,7 +121,7 @@ def pipeline_from_dict(data: Mapping[str, Any], *, folder: Path) -> Pipeline:
     except InvalidArgument as error:
         raise ConfigError(error.argument, error.problem, error.remedy) from error
     # The ledger file is opened, and made if it is new, only once everything else is known to fit.
-    return Pipeline(query, domain, aggregator, mechanism, _ledger(data.get("ledger"), folder), **options)
+    return Pipeline(query, domain, aggregator, mechanism, ledger_of(data.get("ledger"), folder), **options)
 
 
 def _section(data: Mapping[str, Any], key: str) -> Mapping[str, Any]:
@@ -128,7 +131,8 @@ def _section(data: Mapping[str, Any], key: str) -> Mapping[str, Any]:
     return section
 
 
-def _domain(value: object, folder: Path) -> Domain:
+def domain_of(value: object, folder: Path) -> Domain:
+    """Return the domain that a plan names or holds."""
     if isinstance(value, str) and value:
         return Domain.from_file(folder / value)
     if isinstance(value, Mapping):
@@ -136,7 +140,8 @@ def _domain(value: object, folder: Path) -> Domain:
     raise ConfigError("domain", "is missing", "Name a domain file: domain = 'registry.toml'.")
 
 
-def _ledger(value: object, folder: Path) -> Ledger | None:
+def ledger_of(value: object, folder: Path) -> Ledger | None:
+    """Return the ledger that a plan names, opened; it is made if it is new and has a limit."""
     if value is None:
         return None
     if not isinstance(value, Mapping) or not isinstance(value.get("path"), str) or not value["path"]:

@@ -17,7 +17,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from pets.domain import Categorical, Domain, DomainSuggestion, Integer, Numeric, UndeclaredDomainWarning
+from pets.domain import Categorical, Date, Domain, DomainSuggestion, Integer, Numeric, UndeclaredDomainWarning
 from pets.domain.suggest import nice_bounds, nice_step
 from pets.errors import ConfigError, DataError, InvalidArgument
 from pets.privacy_unit import PrivacyUnit
@@ -38,7 +38,8 @@ def rows() -> pl.DataFrame:
             "stage": [(1.0, 2.0, 3.0, None)[i % 4] for i in range(ROWS)],
             "alive": [i % 2 == 0 for i in range(ROWS)],
             "comment": [f"free text {i}" for i in range(ROWS)],
-            "seen": [dt.date(2020, 1, 1)] * ROWS,
+            "seen": [dt.date(2003, 5, 2) + dt.timedelta(days=30 * i) for i in range(ROWS)],
+            "at": [dt.time(12, 30)] * ROWS,
         }
     )
 
@@ -57,6 +58,7 @@ EXPECTED = Domain(
     weight=Numeric(0, 100, resolution="0.001"),
     stage=Integer(1, 3),
     alive=[False, True],
+    seen=Date("2000-01-01", "2014-12-31"),
     unit=PrivacyUnit(id="patient_id"),
     declared_by="A. Steward",
 )
@@ -74,7 +76,7 @@ def test_proposals_are_the_same_from_every_engine(engine):
     }[engine]()
     found = suggest(native)
     assert found.declare_public("A. Steward") == EXPECTED
-    assert set(found.left_out) == {"comment", "seen"}
+    assert set(found.left_out) == {"comment", "at"}
 
 
 def test_it_is_no_domain_and_cannot_be_loaded_before_it_is_declared():
@@ -101,7 +103,7 @@ def test_every_attribute_has_a_comment_and_every_column_a_place():
     for name in EXPECTED:
         assert re.search(rf"^# .+\n\[attributes\.{name}\]$", text, re.MULTILINE)
     assert "# Left out: 'comment': has more than 50 different texts" in text
-    assert "# Left out: 'seen': is a date" in text
+    assert "# Left out: 'at': is a time" in text
     assert "invalid = 'category'" in text  # advice, since sex has missing values
 
 
@@ -167,9 +169,38 @@ def test_columns_that_cannot_be_attributes():
         }
     )
     found = suggest(frame)
-    assert found.declare_public("me").names == ("e\u0301",)
-    assert set(found.left_out) == set(frame.columns) - {"e\u0301"}
+    assert found.declare_public("me").names == ("e\u0301", "when")
+    assert set(found.left_out) == set(frame.columns) - {"e\u0301", "when"}
     tomllib.loads(found.to_toml())
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        (["2004-03-15", "2011-12-01", None, "1999-01-31"], Date("1995-01-01", "2014-12-31")),
+        (["2004-03-15 10:30:00", "2004-03-16"], Date("2004-01-01", "2004-12-31")),
+        (["2004-03", "2004-04"], Date("2004-01-01", "2004-12-31", resolution="month")),
+        (["2004-Q1", "2004-Q4", "2005-02"], Date("2004-01-01", "2005-12-31", resolution="quarter")),
+        ([f"19{i:02}-05-05" for i in range(60)] + ["unknown"], Date("1900-01-01", "1959-12-31")),
+        (["2004-02-30", "2004-13-01"], Categorical(["2004-02-30", "2004-13-01"])),
+        (["2004", "5-9"], Categorical(["5-9", "2004"])),
+    ],
+)
+def test_texts_that_are_dates(values, expected):
+    """As CSV files hold them; bounds are whole years beyond those of the rows."""
+    found = suggest(pl.DataFrame({"seen": values}))
+    assert found.declare_public("me")["seen"] == expected
+    assert ("no dates, and are dropped" in found.to_toml()) == ("unknown" in values)
+    assert ("Bounds were rounded outward" in found.to_toml()) == isinstance(expected, Date)
+    assert "2004-03-15" not in found.to_toml() and "1999-01-31" not in found.to_toml()
+
+
+def test_a_column_of_dates_without_any_is_left_out():
+    frame = pl.DataFrame({"seen": pl.Series([None], dtype=pl.Date), "at": pl.Series([None], dtype=pl.Datetime)})
+    assert set(suggest(frame).left_out) == {"seen", "at"}
+    frame = pl.DataFrame({"at": pl.Series([dt.date(9999, 1, 1), dt.date(1, 1, 1)]).cast(pl.Datetime)})
+    date = suggest(frame).declare_public("me")["at"]
+    assert isinstance(date, Date) and (date.lower, date.upper) == (dt.date(1, 1, 1), dt.date(9999, 12, 31))
 
 
 def test_labels_that_cannot_be_categories():

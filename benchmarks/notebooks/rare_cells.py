@@ -80,7 +80,7 @@ figures.table(
 # %%
 rule = wide.set_index("epsilon").DiscreteLaplace
 assert [rule[e] for e in (1.0, 0.5, 0.25, 0.1)] == [18, 22, 32, 66]
-assert inside.mean() > 0.8
+assert inside.mean() > 0.75  # of 42 or more, each inside in 95 of 100 runs
 one = zero[(zero.technique == "DiscreteLaplace") & (zero.epsilon == 1.0)].set_index("cell").value
 figures.answer(
     f"The 16-case rule becomes {rule[1.0]:.0f} cases at epsilon 1, {rule[0.5]:.0f} at 0.5, {rule[0.25]:.0f} at 0.25 "

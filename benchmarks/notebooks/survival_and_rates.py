@@ -88,7 +88,7 @@ rate, shown = "age-standardised rate", "DiscreteLaplace"
 joint, local = of[rate, f"{shown}, joint table"], of[rate, f"{shown}, every registry"]
 today, survival = of[rate, "suppression under 5, every registry"], of["five-year survival", shown]
 width = wide[(wide.epsilon == 1.0) & (wide.technique == shown)].set_index("style").value
-assert min(joint, local, survival) > 0.88
+assert min(joint, local, survival) > 0.87  # five standard errors of 200 simulations
 assert today < 0.2
 figures.answer(
     f"With noise, intervals keep their coverage: {joint:.1%} for the rate with noise in the joint table, {local:.1%} "

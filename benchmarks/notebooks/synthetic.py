@@ -4,7 +4,8 @@
 # Artificial rows, made from noisy margins (Independent, MST, AIM, Adaptive) or learnt from the rows themselves without
 # any guarantee (CART), are compared with the real rows. Each point is a mean over at least 200 fits, with its 95 %
 # interval. Baselines: a new sample of the same size, which is what another year would be, and the table with small
-# cells hidden.
+# cells hidden. Adaptive chooses one of the other three from the number of rows, the budget and the number of columns;
+# where it has chosen AIM (at epsilon 1 it does), it has AIM's points exactly, as both get the same random numbers.
 
 # %%
 from benchmarks.harness import figures

@@ -29,7 +29,7 @@ from pets.dp.randomized_response import respond
 from pets.dp.samplers import Law, draw
 from pets.noise import NoiseLaw
 from pets.session import SERVER, InProcess, Spec, session_keys
-from pets.synthetic import AIM, CART, MST, Independent
+from pets.synthetic import AIM, CART, MST, Adaptive, Independent
 from pets.synthetic.attacks import attack
 
 Points = Iterator[points.Point]
@@ -129,8 +129,44 @@ def _other_dp(epsilon: float, amount: Amount) -> Points:
         name = type(mechanism).__name__
         yield points.share(name, SUCCESS, _play(few, guessed), few, epsilon=epsilon)
         yield points.exact(name, BOUND, bound(epsilon, delta), epsilon=epsilon)
-    for name in ("RandomizedResponse",):
-        yield points.exact(name, BOUND, bound(epsilon), epsilon=epsilon)
+    yield points.exact("RandomizedResponse", BOUND, bound(epsilon), epsilon=epsilon)
+    yield from _median(epsilon, amount)
+    yield from _years(epsilon, amount)
+
+
+def _median(epsilon: float, amount: Amount) -> Points:
+    """Guess from the group of the median age, which lies on the edge of two: one case more decides the exact answer."""
+    ages = pets.Histogram("age", bins=[0, 10, 19]).bind(pets.Domain(age=pets.Integer(0, 19)))
+    chooser, source = (
+        pets.dp.ExponentialQuantiles("0.5", epsilon=str(epsilon)),
+        InsecureRandom(insecure_seed=amount.seed),
+    )
+
+    def chosen(extra: int) -> bool:
+        return int(chooser.choose(np.array([COUNT + extra, COUNT]), ages, source)[0][0]) == 0
+
+    games = amount.of(1000, 40_000)
+    yield points.share("ExponentialQuantiles", SUCCESS, _play(games, chosen), games, epsilon=epsilon)
+    yield points.exact("ExponentialQuantiles", BOUND, bound(epsilon), epsilon=epsilon)
+
+
+def _years(epsilon: float, amount: Amount, years: int = 3) -> Points:
+    """Guess from the running totals of three years whether a patient who has a row in each of them is in."""
+    query = pets.Count().bind(pets.Domain(g=["a"], unit=pets.PrivacyUnit(id="patient_id")))
+    mechanism = pets.dp.YearlyTotals(rho=rho_for(epsilon), years=years)
+    expected = np.arange(1, years + 1)
+
+    def guessed(extra: int) -> bool:
+        tally = pets.Tally(np.array([COUNT + extra] * query.size), query.signature)
+        stream, seen = mechanism.begin(query), []
+        for year in range(years):
+            table, stream = stream.publish([tally] * (year + 1))
+            seen.append(float(table.values[0]))
+        return float(expected @ (np.array(seen) - (COUNT + 0.5) * expected)) > 0
+
+    games = amount.of(400, 4000)
+    yield points.share("YearlyTotals", SUCCESS, _play(games, guessed), games, epsilon=epsilon, setting="3 years")
+    yield points.exact("YearlyTotals", BOUND, bound(epsilon, float(DELTA)), epsilon=epsilon)
 
 
 def _pair_domain() -> pets.Domain:
@@ -295,7 +331,7 @@ def _synthetic(study: Study, amount: Amount) -> Points:
     fits = amount.of(8, 200)
     made: dict[str, tuple[Any, float | None]] = {"CART": (CART(), None)}
     for epsilon in (0.5, 1.0, 2.0, 5.0) if amount.full else (1.0,):
-        for kind in (Independent, MST, AIM) if amount.full or epsilon == 1.0 else ():
+        for kind in (Independent, MST, AIM, Adaptive):
             made[f"{kind.__name__} {epsilon}"] = (kind(epsilon=str(epsilon), delta=DELTA), epsilon)
     for label, (synthesizer, epsilon) in made.items():
         report = attack(synthesizer, study.frame, study.domain, fits=fits, tries=50, seed=amount.seed)

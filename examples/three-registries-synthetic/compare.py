@@ -14,7 +14,7 @@ from pets.synthetic import Survival, evaluate
 def main(folder: Path) -> None:
     """Print how close the rows are on single columns, pairs, relapse-free survival and hazard ratios."""
     real = pd.concat([pd.read_csv(folder / name / "rows.csv") for name in ("north", "south", "west")])
-    rows = pd.read_csv(folder / "server" / "synthetic.csv")
+    rows = pd.read_csv(folder / "server" / "rows" / "synthetic.csv")
     domain = pets.Domain.from_file(folder / "server" / "registry.toml")
     report = evaluate(real, rows, domain, survival=[Survival("time", "status")], strata=["histology"], bootstrap=5)
     scores = (*report["total variation, mean"], *report["Kaplan-Meier"], *report["Cox"])

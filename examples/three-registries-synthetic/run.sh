@@ -1,5 +1,6 @@
 #!/bin/sh
-# Three registries and a collector, each in a process and a folder of its own, make one synthetic data set together.
+# Three registries and a collector, each in a process and a folder of its own, make one synthetic data set together,
+# in rounds: what is asked in each follows from the noisy totals of the rounds before.
 #
 #   sh run.sh [FOLDER]       FOLDER is made; default: three-registries-synthetic-run
 #
@@ -30,9 +31,9 @@ echo "== 3. Everybody gets the same plan and roster, and compares the fingerprin
 for name in north south west server; do cp "$here/plan.toml" "$here/registry.toml" roster.toml "$name/"; done
 (cd north && $pets preview plan.toml --site north --site south --site west)
 
-echo "== 4. Each party starts its own process"
+echo "== 4. Each party starts its own process, once for all rounds"
 (cd server && exec $pets collect plan.toml --roster roster.toml --key server.key --state state \
-    --listen "127.0.0.1:$port" --out release.json) &
+    --listen "127.0.0.1:$port" --out rows) &
 collector=$!
 sites=""
 for name in north south; do
@@ -47,11 +48,9 @@ trap 'kill $collector $sites 2> /dev/null || true' EXIT
 for process in $collector $sites; do wait "$process"; done
 trap - EXIT
 
-echo "== 5. Anybody who has the release makes the model and the artificial rows: by the command, or as make_rows.py does"
-$pets synth --from-release server/release.json --roster roster.toml --survival time:status -o server/rows
-"$python" "$here/make_rows.py" server
-$pets transcript verify server/release.transcript.json --roster roster.toml --release server/release.json
+echo "== 5. Anybody can check that the model is made of what the registries signed, round by round"
+$pets transcript verify server/rows/transcript.json --roster roster.toml --release server/rows/model.pets
 $pets ledger show west/budget.sqlite --entries 1
 
-echo "== 6. How good are they? Only this example, which has the files of all three, can tell"
+echo "== 6. How good are the rows? Only this example, which has the files of all three, can tell"
 "$python" "$here/compare.py" .

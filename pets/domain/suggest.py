@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from pets.config.paths import hint, printable
 from pets.domain.attributes import Attribute
 from pets.domain.categorical import Categorical
+from pets.domain.dates import Date, date_of, read_step
 from pets.domain.labels import LIMIT, MAX_LABELS, Label, as_text, first_repeat, spelling
 from pets.domain.numbers import Integer, Numeric
 from pets.errors import DataError, InvalidArgument
@@ -27,9 +28,12 @@ _ID = re.compile(
     re.IGNORECASE,
 )
 _MAX_DECIMALS = 6
+_MOST_DATES = 100_000
+_NEARLY_ALL = 0.9
 
 _BOUNDS = "Bounds were rounded outward from the rows: replace them by what the registry's rules allow."
 _CATEGORIES = "Categories were read from the rows: replace them by those of the classification, also the ones not seen."
+_IN_ORDER = 'What cannot come before what is not guessed: order = [["birth", "diagnosis"]] at the top says it.'
 _MISSING = "Missing values occur and are dropped; invalid = 'category' would keep them as a group of their own."
 
 
@@ -137,11 +141,12 @@ def _attribute(rows: nw.LazyFrame[Any], name: str, most: int) -> tuple[Attribute
     if isinstance(dtype, nw.Enum):
         return _texts(rows, name, dtype.categories, "Categories are those of the column's type.")
     if dtype in (nw.String, nw.Categorical):
-        return _texts(rows, name, _distinct(rows, name, most), _CATEGORIES)
+        dates = _dates_in_texts(rows, name)
+        return _texts(rows, name, _distinct(rows, name, most), _CATEGORIES) if dates is None else dates
+    if dtype == nw.Date or isinstance(dtype, nw.Datetime):
+        return _date(rows, name, [step for step in map(_day, _range(rows, name)) if step is not None], "day", "")
     if dtype.is_temporal():
-        raise _LeaveOut(
-            "is a date or time: derive a whole number from it, such as the year or the days since diagnosis"
-        )
+        raise _LeaveOut("is a time or a duration: derive a whole number from it, such as the days since diagnosis")
     raise _LeaveOut("has values of mixed or unsupported type")
 
 
@@ -198,6 +203,34 @@ def _texts(rows: nw.LazyFrame[Any], name: str, values: Sequence[str], note: str)
         else "\nSome values cannot be categories: empty, too long, or seen in two spellings."
     )
     return Categorical(labels), _note(rows, name, note + unusable)
+
+
+def _dates_in_texts(rows: nw.LazyFrame[Any], name: str) -> tuple[Attribute, str] | None:
+    """Return a date if nearly all different texts are dates, of the finest period that they all are."""
+    import narwhals as nw
+
+    texts = rows.select(nw.col(name).cast(nw.String)).drop_nulls().unique().head(_MOST_DATES)
+    values = texts.collect()[name].to_list()
+    for period in ("day", "month", "quarter"):  # years alone are whole numbers
+        steps = [step for step in (read_step(value, period) for value in values) if step is not None]
+        if values and len(steps) >= _NEARLY_ALL * len(values):
+            strange = "" if len(steps) == len(values) else "\nSome values are no dates, and are dropped."
+            return _date(rows, name, steps, period, strange)
+    return None
+
+
+def _day(value: object) -> int | None:
+    return read_step(value, "day")
+
+
+def _date(rows: nw.LazyFrame[Any], name: str, steps: Sequence[int], period: str, more: str) -> tuple[Attribute, str]:
+    """Return a date from the beginning of a round year to the end of another."""
+    if not steps:
+        raise _LeaveOut("has no values")
+    years = [date_of(step, period).year for step in (min(steps), max(steps))]
+    low, high = (int(bound) for bound in nice_bounds(Fraction(years[0]), Fraction(years[1] + 1)))
+    date = Date(f"{max(low, 1):04d}-01-01", f"{min(high - 1, 9999):04d}-12-31", resolution=period)  # type: ignore[arg-type]
+    return date, _note(rows, name, f"{_BOUNDS}\n{_IN_ORDER}{more}")
 
 
 def _distinct(rows: nw.LazyFrame[Any], name: str, most: int) -> list[str]:

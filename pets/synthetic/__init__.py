@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from pets.synthetic.encoding import Survival
     from pets.synthetic.fidelity import Fidelity, buy, evaluate
     from pets.synthetic.independent import Independent
-    from pets.synthetic.linked import Child, Linked, LinkedTables
+    from pets.synthetic.linked import Child, Linked, LinkedDomain, LinkedTables
     from pets.synthetic.model import Model
     from pets.synthetic.mst import MST
     from pets.synthetic.prior import Prior
@@ -34,6 +34,7 @@ __all__ = [
     "Fidelity",
     "Independent",
     "Linked",
+    "LinkedDomain",
     "LinkedTables",
     "Model",
     "Prior",
@@ -66,6 +67,7 @@ _HOMES: Final = {
     "Independent": "independent",
     "Child": "linked",
     "Linked": "linked",
+    "LinkedDomain": "linked",
     "LinkedTables": "linked",
     "Model": "model",
     "MST": "mst",

@@ -20,6 +20,7 @@ _TUNING = Tuning()
 _REFERENCE, _WEAK = 9000.0, 2000.0
 _GROWTH = 4.0
 _MANY = 40
+_PAIRS = 1.0
 
 
 @dataclass(frozen=True, init=False)
@@ -58,7 +59,12 @@ class AIM(Synthesizer):
     def run(self, fitting: Fitting, plan: Plan) -> None:
         """Measure, and go through the rounds."""
         tuning = _TUNING if len(plan.rounds) <= _MANY else replace(_TUNING, at_once=4, iterations=40, cells=2**20)
+        workload = checked_workload(fitting.encoding, self.workload)
+        if (
+            max(map(len, workload), default=0) < 3
+        ):  # tables of pairs have fewer cells, so their columns may have more groups
+            tuning = replace(tuning, grouping=_PAIRS)
         measure_first(fitting, plan, tuning)
         if plan.levels:
-            run_rounds(fitting, plan, checked_workload(fitting.encoding, self.workload), tuning)
+            run_rounds(fitting, plan, workload, tuning)
         fitting.fit(tuning.last, tuning.entropy)

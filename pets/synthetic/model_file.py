@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pets.domain import Domain
+from pets.domain import Date, Domain
 from pets.errors import ConfigError, PetsError
 from pets.exact import as_text
 from pets.guarantee import from_dict
 from pets.synthetic.coarsening import Grouping
-from pets.synthetic.encoding import Encoding, Survival
+from pets.synthetic.encoding import Anchor, Encoding, Survival
 from pets.synthetic.engine import Factor, GraphicalModel
 from pets.synthetic.fitting import Noisy
 from pets.synthetic.plan import first_table
@@ -37,7 +37,7 @@ def write(model: Model) -> bytes:
         "survival": [pair.to_dict() for pair in model.encoding.survival], "guarantee": model.promise.to_dict(),
         "secure": model.secure, "rows_declared": model.rows_declared, "settings": dict(model.settings),
         "notes": list(model.notes), "calendar": model.encoding.calendar, "link": list(model.encoding.link),
-        "factors": [list(factor.axes) for factor in weights],
+        "factors": [list(factor.axes) for factor in weights], "anchors": _anchors_of(model.encoding),
         "tables": [[list(t.axes), as_text(t.sigma2), t.grouped] for t in model.tables],
         "events": [one.event for one in model.refinements],
     }  # fmt: skip
@@ -89,7 +89,8 @@ def _model(document: dict[str, Any], arrays: Arrays) -> Model:
     survival = [Survival(**pair) for pair in document["survival"]]
     domain = Domain.from_dict(document["domain"])
     calendar, link = bool(document.get("calendar", False)), document.get("link", [])
-    encoding = Encoding.of(domain, survival, calendar=calendar, link=link)
+    anchors = [Anchor(one["column"], one["origin"], _date(one["date"])) for one in document.get("anchors", [])]
+    encoding = Encoding.of(domain, survival, calendar=calendar, link=link, anchors=anchors)
     refinements = _refinements(encoding, document, arrays)
     sizes = tuple(one.grouping.size for one in refinements)
     factors = [_factor(tuple(axes), arrays[f"factor_{i}"], sizes) for i, axes in enumerate(document["factors"])]
@@ -109,6 +110,20 @@ def _model(document: dict[str, Any], arrays: Arrays) -> Model:
         settings=document["settings"],
         notes=tuple(document["notes"]),
     )
+
+
+def _anchors_of(encoding: Encoding) -> list[dict[str, Any]]:
+    return [
+        {"column": one.column, "origin": one.origin, "date": Domain({"date": one.date}).to_dict()}
+        for one in encoding.anchors
+    ]
+
+
+def _date(data: dict[str, Any]) -> Date:
+    date = Domain.from_dict(data)["date"]
+    if not isinstance(date, Date):
+        raise ValueError("date")
+    return date
 
 
 def _refinements(encoding: Encoding, document: dict[str, Any], arrays: Arrays) -> tuple[Refinement, ...]:

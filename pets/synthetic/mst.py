@@ -18,7 +18,7 @@ from pets.synthetic.plan import Plan, Shares, checked_workload, clock_tables, ma
 from pets.synthetic.run import Tuning, affordable, closure, measure_first
 from pets.synthetic.synthesizer import Synthesizer
 
-_SHARES = Shares(first=0.2, clocks=0.25, strata=0.2, choices=0.05, tables=0.3)
+_SHARES = Shares(first=0.2, clocks=0.2, strata=0.3, choices=0.05, tables=0.25)
 _ALONE = Shares(first=0.3, clocks=0.0, strata=0.0, choices=0.15, tables=0.55)
 _TUNING = Tuning(grouping=1.0)
 

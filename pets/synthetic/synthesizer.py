@@ -226,7 +226,7 @@ class Synthesizer(ABC):
             ``'sites'``: each adds a share of the noise inside the sum. ``'curator'``: who collects sees exact totals.
         colluding_sites
             How many sites of a total may tell others the noise they added; the noise of the rest is enough by itself.
-            ``None``: just under half of the fewest sites that a total can be over.
+            ``None``: just under half of the fewest sites that a total can be over; of two sites one.
         site_bound
             No number that a site sends is larger: makes a secure sum cheaper.
 

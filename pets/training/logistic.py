@@ -57,6 +57,9 @@ SHARES: Final = (_MOMENTS, *_APPROACH, _INFORMATION, *_AVERAGING)
 _PRIOR_VARIANCE = 2.5**2
 """Of a coefficient of a scaled column of which nothing was learnt (Gelman, Jakulin, Pittau, Su 2008)."""
 
+GRID: Final = 2**20
+"""Coefficients at which is asked are whole multiples of 1 / GRID, so that parties who each work them out agree."""
+
 _LONGEST_STEP = 4.0
 """Coefficients of scaled columns move by no more than this in one round."""
 
@@ -135,14 +138,17 @@ def rounds(features: Features, rho: Fraction, ridge: float) -> Generator[Round, 
     score = score_of((yield ask(scores, beta)), scores)
     curvature, odds, beta = _first_step(moments, score, penalty)
     for _ in _APPROACH[1:]:
+        beta = _on_grid(beta)
         score = score_of((yield ask(scores, beta)), scores)
         beta = beta + _step(curvature, score, beta, penalty)
+    beta = _on_grid(beta)
     information = information_of((yield ask(weights, beta)), weights)
     # Where nothing is learnt the approach went as its noise did, and no later round would bring it back.
     beta = beta - information.weak @ (information.weak.T @ (beta - odds))
     estimates: list[Array] = []
     noise = np.zeros((size, size))
     for _ in _AVERAGING:
+        beta = _on_grid(beta)
         score = score_of((yield ask(scores, beta)), scores)
         estimates.append(beta + _step(information.matrix, score, beta, penalty))
         noise += score.noise
@@ -162,6 +168,10 @@ def _first_step(moments: Information, score: Score, penalty: Array) -> tuple[Arr
     beta = np.zeros(len(penalty))
     beta[0] = np.log(mean / (1 - mean))
     return curvature, beta, beta + _step(curvature, Score(centred, score.noise), beta, penalty)
+
+
+def _on_grid(beta: Array) -> Array:
+    return np.asarray(np.rint(beta * GRID) / GRID)
 
 
 def _step(curvature: Array, score: Score, beta: Array, penalty: Array) -> Array:

@@ -108,8 +108,8 @@ def train_logistic(
     :mod:`pets.training.logistic`.
     """
     features = features_of(domain, outcome, covariates, event, linear, reference)
-    budget = _budget(epsilon, delta, rho)
-    penalty = _ridge(ridge)
+    budget = budget_of(epsilon, delta, rho)
+    penalty = checked_ridge(ridge)
     identity = digest(
         {
             "domain": domain.signature,
@@ -167,7 +167,8 @@ def _require(pipeline: Pipeline, turn: Round, request: str, budget: Fraction) ->
         ledger.require(ZeroConcentratedDP(left, unit=unit), **account)
 
 
-def _budget(epsilon: Number | None, delta: Number | None, rho: Number | None) -> Fraction:
+def budget_of(epsilon: Number | None, delta: Number | None, rho: Number | None) -> Fraction:
+    """Return the zero-concentrated loss that a budget pays for."""
     if (epsilon is None) == (rho is None):
         raise InvalidArgument("epsilon", "or rho must be given, and not both", "Give epsilon=1, delta=1e-6.")
     if rho is not None:
@@ -175,7 +176,8 @@ def _budget(epsilon: Number | None, delta: Number | None, rho: Number | None) ->
     return rho_for(positive(epsilon, "epsilon"), positive_delta(delta))
 
 
-def _ridge(value: float) -> float:
+def checked_ridge(value: float) -> float:
+    """Return the penalty after checking it."""
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 1e12:
         raise InvalidArgument("ridge", "must be a number of 0 or more")
     return float(value)

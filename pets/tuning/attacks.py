@@ -22,6 +22,14 @@ from pets.tuning.suppression import MINIMUM, suppressed
 RUNS = 10_000
 """Publications that are guessed on: half of them with the patient, half without."""
 
+_EXACTLY = "small cells that follow exactly from the shown cells and the printed totals"
+_AUDITED = "small cells that follow exactly; the best known of them is {low} to {high} (audited)"
+_LINES = "small cells that follow line by line, hence at least so many; further cells are not searched for such tables"
+_ALL = "the attacker knows every other patient and the cells she would be in, and weighs all noisy tables"
+_ONE = "the attacker knows every other patient, and sees one published cell"
+_AVERAGED = "who may ask freely averages {answers} different answers about one cell; true count {count}"
+"""What each attacker knows and does: keys of the page's catalogues, with places for numbers."""
+
 ANSWERS, ANALYSTS = 64, 200
 """Averaging attack: answers that one analyst gets, and analysts."""
 
@@ -103,7 +111,9 @@ def _all_tables(plan: TuningPlan) -> dict[str, Any]:
     return {
         "name": "is she in? all tables of this plan",
         "kind": plan.privacy.mechanism,
-        "what": "the attacker knows every other patient and the cells she would be in, and weighs all noisy tables",
+        "what": _ALL,
+        "what_key": _ALL,
+        "what_values": {},
         "success": success,
         "low": low,
         "high": high,
@@ -135,33 +145,38 @@ def _log_ratio(noise: curves.Noise, seen: NDArray[np.float64]) -> NDArray[np.flo
     """Return how much likelier each value is with one case than with none, as a logarithm."""
     if noise.kind == "discrete_laplace":
         return np.asarray(noise.parameter * (np.abs(seen) - np.abs(seen - 1)))
-    return np.asarray((seen**2 - (seen - 1) ** 2) / (2 * noise.parameter))
+    if noise.kind == "discrete_gaussian":
+        return np.asarray((seen**2 - (seen - 1) ** 2) / (2 * noise.parameter))
+    log = np.log(np.array(noise.weights))
+    without, present = (np.minimum(np.abs(seen - case).astype(np.int64), len(log) - 1) for case in (0, 1))
+    return np.asarray(log[present] - log[without])
 
 
 def _by_subtraction(plan: TuningPlan) -> list[dict[str, Any]]:
-    found = suppressed(plan)
-    if not found.small or found.recovered is None:
+    found, alone = suppressed(plan), f"subtraction: suppression under {MINIMUM} alone"
+    if not found.small:
         return []
+    if found.recovered is None:
+        return [_counted(plan, alone, found.recovered_open, found.small, _LINES)]
+    further = f"subtraction: suppression under {MINIMUM}, with complementary cells"
     ends = found.narrowest
-    audited = "" if ends is None else f"; the best known of them is {ends[0]} to {ends[1]} (audited)"
+    narrowest = {} if ends is None else {"low": ends[0], "high": ends[1]}
     return [
-        _counted(
-            plan, f"subtraction: suppression under {MINIMUM} alone", found.recovered_open, found.small,
-            "small cells that follow exactly from the shown cells and the printed totals",
-        ),
-        _counted(
-            plan, f"subtraction: suppression under {MINIMUM}, with complementary cells", found.recovered, found.small,
-            "small cells that follow exactly" + audited,
-        ),
-    ]  # fmt: skip
+        _counted(plan, alone, found.recovered_open, found.small, _EXACTLY),
+        _counted(plan, further, found.recovered, found.small, _AUDITED if ends else _EXACTLY, narrowest),
+    ]
 
 
-def _counted(plan: TuningPlan, name: str, successes: int, of: int, what: str) -> dict[str, Any]:
+def _counted(
+    plan: TuningPlan, name: str, successes: int, of: int, what: str, values: dict[str, int] | None = None
+) -> dict[str, Any]:
     low, high = wilson(successes, of)
     return {
         "name": name,
         "kind": "suppression",
-        "what": what,
+        "what": what.format(**values or {}),
+        "what_key": what,
+        "what_values": values or {},
         "success": successes / of,
         "low": low,
         "high": high,
@@ -182,7 +197,7 @@ def _on_rules(plan: TuningPlan) -> list[dict[str, Any]]:
     ]
     found = []
     for name, kind, output, bound, epsilon in outputs:
-        measured = best_guess(plan, output, kind, "the attacker knows every other patient, and sees one published cell")
+        measured = best_guess(plan, output, kind, _ONE) | {"what_key": _ONE, "what_values": {}}
         found.append({"name": name, "kind": kind} | measured | {"bound": bound, "date": plan.built, "epsilon": epsilon})
     return [*found, _averaging(plan)]
 
@@ -190,10 +205,13 @@ def _on_rules(plan: TuningPlan) -> list[dict[str, Any]]:
 def _averaging(plan: TuningPlan) -> dict[str, Any]:
     count = target(plan)
     success, low, high = _averaged(count, seed_of(plan, "averaging"))
+    values = {"answers": ANSWERS, "count": count}
     return {
         "name": "averaging: cell key",
         "kind": "cell_key",
-        "what": f"who may ask freely averages {ANSWERS} different answers about one cell; true count {count}",
+        "what": _AVERAGED.format(**values),
+        "what_key": _AVERAGED,
+        "what_values": values,
         "success": success,
         "low": low,
         "high": high,

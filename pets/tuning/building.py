@@ -13,7 +13,8 @@ from pets.config import read_file
 from pets.errors import ConfigError, InvalidArgument
 from pets.exact import Number, exact
 from pets.guarantee import ApproxDP, Guarantee, PureDP, ZeroConcentratedDP
-from pets.tuning.plan import Axis, Budget, Privacy, Source, SourceKind, Spent, Table, TuningPlan
+from pets.tuning.placement import sharing
+from pets.tuning.plan import ASSUMABLE, Axis, Budget, Privacy, Source, SourceKind, Spent, Table, TuningPlan
 from pets.tuning.plan_reading import axes_of, plan_from_dict
 from pets.tuning.plan_text import is_tuning, split_evenly
 from pets.tuning.planning import Missing, Planning, digest_of, read_planning
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 DELTA = Fraction(1, 10**6)
 """Failure probability that is assumed where a plan states none."""
 
+FEWEST = 3
+"""Registries that are assumed where a plan adds up in secret and nobody has said how many they are."""
 
 UNNAMED = "nobody has said where it was published"
 """Of planning counts without a named source: it stands on the page."""
@@ -43,7 +46,7 @@ class Given:
         The page is marked as internal.
     missing
         What a cell without a line means.
-    epsilon, title, language
+    epsilon, sites, title, language
         Replace those of the plan.
     built
         Date that stands on the page; today's, in UTC, if neither this nor the plan says so.
@@ -54,6 +57,7 @@ class Given:
     internal: bool = False
     missing: Missing = "refuse"
     epsilon: Number | None = None
+    sites: int | None = None
     title: str = ""
     language: str = ""
     built: str = ""
@@ -111,12 +115,15 @@ def changed(plan: TuningPlan, said: Given) -> TuningPlan:
     """Return the plan with what was said to be different."""
     new: dict[str, Any] = {key: getattr(said, key) for key in ("title", "language") if getattr(said, key)}
     _check_date(said.built)
+    stated = [name for name in ("epsilon", "sites") if getattr(said, name) is not None]
     if said.epsilon is not None:
         new["privacy"] = replace(plan.privacy, epsilon=exact(said.epsilon, "epsilon"))
+    if said.sites is not None:
+        new["sites"] = said.sites
     if said.internal:
         new["internal"] = True
     new["built"] = said.built or plan.built or datetime.now(UTC).date().isoformat()
-    return replace(plan, **new)
+    return replace(plan.stating(*stated), **new)
 
 
 def _check_date(text: str) -> None:
@@ -172,7 +179,7 @@ def _of_counts(counts: Planning, planning: str | Path, said: Given) -> TuningPla
     numbers, years = counts.table(axes, said.missing)
     tables = (Table(" by ".join(counts.columns), tuple(axes), Fraction(1), numbers, years),)
     source = _source(counts, planning, said)
-    return _with_digest(TuningPlan(tables=tables, source=source, internal=said.internal))
+    return _with_digest(TuningPlan(tables=tables, source=source, internal=said.internal, assumed=ASSUMABLE))
 
 
 def _of_pipeline(document: Mapping[str, Any], folder: Path, planning: str | Path, said: Given) -> TuningPlan:
@@ -189,17 +196,40 @@ def _of_pipeline(document: Mapping[str, Any], folder: Path, planning: str | Path
         axes = tuple(Axis(axis.name, tuple(str(label) for label in axis.labels)) for axis in block.axes)
         numbers, years = counts.table(axes, said.missing)
         tables.append(Table(block.name or "total", axes, Fraction(1), numbers, years))
+    aggregator = str(pipeline.aggregator.to_dict().get("type", "plain"))
+    sites = said.sites or (1 if aggregator == "plain" else FEWEST)
+    assumed = {"sites", "rule", *(name for name in ("aggregator", "noise_at") if name not in document)}
     plan = TuningPlan(
         tables=split_evenly(tuple(tables)),
         source=_source(counts, planning, said),
         title=pipeline.domain.name or "What would each epsilon cost?",
         privacy=_privacy(pipeline),
         budget=_budget(document.get("ledger"), folder, pipeline),
-        aggregator=str(pipeline.aggregator.to_dict().get("type", "plain")),
+        sites=sites,
+        aggregator=aggregator,
         noise_at=pipeline.noise_at,
+        honest=_honest(pipeline, sites, stated=said.sites is not None),
+        assumed=tuple(assumed),
         internal=said.internal,
     )
     return _with_digest(plan)
+
+
+def _honest(pipeline: Pipeline, sites: int, *, stated: bool) -> int | None:
+    """Return how many sites' shares are enough, where the plan's own settings make another number than the usual."""
+    if pipeline.noise_at != "sites":
+        return None
+    try:
+        noise = pipeline.spec([f"site {number}" for number in range(sites)]).noise
+    except InvalidArgument:
+        if stated:
+            raise
+        raise InvalidArgument(
+            "--sites", f"is missing: the plan's noise does not go with {sites} registries, which would be assumed",
+            "Say how many there are: --sites 21.",
+        ) from None  # fmt: skip
+    usual = sharing(str(pipeline.aggregator.to_dict().get("type", "plain")), sites).honest
+    return None if noise["honest"] == usual else int(noise["honest"])
 
 
 def _kind(counts: Planning, said: Given) -> SourceKind:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,11 +18,23 @@ _SHOWN = 4
 
 @dataclass(frozen=True)
 class Collapse:
-    """One way of making a table coarser: which axis, its new categories in words, and the table."""
+    """One way of making a table coarser: which axis, its new categories in words, and the table.
+
+    `how` is ``'leave_out'``, ``'merge_neighbours'`` or ``'merge_rarest'``, and `names` are the new categories or those
+    that are merged: what the words are made of, for other languages.
+    """
 
     axis: str
     words: str
     table: Table
+    how: str
+    names: tuple[str, ...] = ()
+
+    @property
+    def change(self) -> dict[str, Any]:
+        """The step as plain data; of many names only the first are kept, and how many more there are."""
+        more = max(0, len(self.names) - _SHOWN)
+        return {"how": self.how, "axis": self.axis, "names": list(self.names[:_SHOWN]), "more": more}
 
 
 def collapses(table: Table) -> Iterator[Collapse]:
@@ -33,9 +46,12 @@ def collapses(table: Table) -> Iterator[Collapse]:
     for place, axis in enumerate(table.axes):
         if len(axis.labels) < 2:
             continue
-        for groups in _neighbours(axis) if _is_ordered(axis) else _rarest(_margin(counts, place)):
-            yield Collapse(axis.name, _words(axis, groups), merged(table, place, groups))
-        yield Collapse(axis.name, f"leave out {axis.name!r}", without(table, place))
+        ordered = _is_ordered(axis)
+        for groups in _neighbours(axis) if ordered else _rarest(_margin(counts, place)):
+            names = _names(axis, groups) if ordered else tuple(axis.labels[i] for i in groups[-1])
+            how = "merge_neighbours" if ordered else "merge_rarest"
+            yield Collapse(axis.name, _words(axis.name, names, how), merged(table, place, groups), how, names)
+        yield Collapse(axis.name, f"leave out {axis.name!r}", without(table, place), "leave_out")
 
 
 def merged(table: Table, place: int, groups: Sequence[Sequence[int]]) -> Table:
@@ -126,11 +142,8 @@ def _joined(labels: list[str], of: int, *, ordered: bool) -> str:
     return f"{first[0]}-{last[0]}" if first and last else f"{labels[0]} to {labels[-1]}"
 
 
-def _words(axis: Axis, groups: Sequence[Sequence[int]]) -> str:
-    if _is_ordered(axis):
-        names = _names(axis, groups)
-        shown = ", ".join(names[:_SHOWN]) + (", ..." if len(names) > _SHOWN else "")
-        return f"merge {axis.name!r} to {shown}"
-    gone = [axis.labels[i] for i in groups[-1]]
-    shown = ", ".join(gone[:_SHOWN]) + (f" and {len(gone) - _SHOWN} more" if len(gone) > _SHOWN else "")
-    return f"merge the rarest categories of {axis.name!r} ({shown}) into one"
+def _words(axis: str, names: Sequence[str], how: str) -> str:
+    shown, more = ", ".join(names[:_SHOWN]), len(names) - _SHOWN
+    if how == "merge_neighbours":
+        return f"merge {axis!r} to {shown}" + (", ..." if more > 0 else "")
+    return f"merge the rarest categories of {axis!r} ({shown}{f' and {more} more' if more > 0 else ''}) into one"

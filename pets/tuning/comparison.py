@@ -6,11 +6,12 @@ import math
 from functools import lru_cache
 from typing import Any
 
-from pets.errors import PetsError
+from pets.errors import InvalidArgument, PetsError
 from pets.exact import exact
 from pets.tuning import curves
 from pets.tuning.attacks import best_guess
 from pets.tuning.outputs import BASE, DEVIATION, VARIANCE, Output, cell_key, noisy, rounding, synthetic
+from pets.tuning.placement import SECURE_SUM, Adders, sharing
 from pets.tuning.plan import Privacy, Table, TuningPlan
 from pets.tuning.suppression import MINIMUM, suppressed
 from pets.tuning.totals import GRID
@@ -42,23 +43,43 @@ def mechanisms_of(plan: TuningPlan) -> dict[str, Any]:
 def placements_of(plan: TuningPlan) -> list[dict[str, Any]]:
     """Return by how much the variance of a joint table grows with the place where noise is added.
 
-    With all sites but a third honest, shares of which the honest ones have the full noise together add half as much
-    again; noise that each site adds alone grows with the number of sites. Of one site there is nothing to compare.
+    Inside a secure sum each site adds a share, as a pipeline shares it out: those of a minority may be missing or known
+    to others. Noise that each site adds alone grows with the number of sites. Of one site there is nothing to compare.
+    The plan's own place is in every other figure already.
     """
     sites = plan.sites
     if sites < 2:
         return []
-    honest = max(1, sites - (sites - 1) // 3)
-    rows = [
-        ("curator", 1.0, "one trusted party sees the exact total and adds the noise once"),
-        ("distributed", sites / honest, _distributed(sites, honest)),
-        (
-            "local",
-            float(sites),
-            f"each of the {sites} sites adds noise to its own table, and nobody trusts anybody's sum",
-        ),
+    rows = [("curator", 1.0, 1, "one trusted party sees the exact total and adds the noise once")]
+    shared = _shared(plan)
+    if shared is not None:
+        rows.append(("distributed", sites / shared.honest, shared.honest, _distributed(*shared)))
+    alone = f"each of the {sites} sites adds noise to its own table, and nobody trusts anybody's sum"
+    rows.append(("local", float(sites), sites, alone))
+    mine = "distributed" if plan.noise_at == "sites" else "curator"
+    return [
+        {
+            "name": name,
+            "variance_factor": factor,
+            "sites": sites,
+            "honest": honest,
+            "this_plan": name == mine,
+            "words": words,
+        }
+        for name, factor, honest, words in rows
     ]
-    return [{"name": name, "variance_factor": factor, "words": words} for name, factor, words in rows]
+
+
+def _shared(plan: TuningPlan) -> Adders | None:
+    """Return how a secure sum would share the noise out: the plan's own, or a masked one; ``None`` for too few."""
+    if plan.noise_at == "sites":
+        return plan.adders
+    for name in (plan.aggregator, SECURE_SUM):
+        try:
+            return sharing(name, plan.sites)
+        except InvalidArgument:
+            continue
+    return None
 
 
 def _distributed(sites: int, honest: int) -> str:
@@ -124,10 +145,12 @@ def _gaussian(plan: TuningPlan) -> Privacy:
 def _noise_row(plan: TuningPlan, name: str, kind: str, privacy: Privacy) -> dict[str, Any]:
     points = []
     for epsilon in GRID:
-        squares = [(table.cells, privacy.noise(epsilon, float(table.share)).variance) for table in plan.tables]
+        squares = [
+            (table.cells, privacy.noise(epsilon, float(table.share), plan.adders).variance) for table in plan.tables
+        ]
         points.append({"epsilon": epsilon, "error": math.sqrt(_mean(squares))})
     epsilon = float(plan.privacy.epsilon)
-    outputs = [noisy(privacy.noise(epsilon, float(table.share))) for table in plan.tables]
+    outputs = [noisy(privacy.noise(epsilon, float(table.share), plan.adders)) for table in plan.tables]
     promise = f"epsilon = {epsilon:g}" + ("" if kind == "discrete_laplace" else f", delta = {float(privacy.delta):g}")
     return {
         "name": name,
@@ -163,8 +186,9 @@ def _optimal(plan: TuningPlan) -> list[dict[str, Any]]:
             "cases_share": 1.0,
             "false_zero": _false_zero(plan.tables, outputs),
             "attack": None,
-            "note": "all tables together, consistent with each other; it divides the budget itself. The chance of a "
-            "false zero is that of Gaussian noise of the same variance; the attack is bounded as for Gaussian noise",
+            "note": "all tables together, consistent with each other; it divides the budget itself, and one trusted "
+            "party adds its noise. The chance of a false zero is that of Gaussian noise of the same variance; the "
+            "attack is bounded as for Gaussian noise",
         }
     ]
 
@@ -200,14 +224,16 @@ def _planned(tables: tuple[Table, ...], privacy: Privacy) -> tuple[float, ...] |
 
 def _suppression_row(plan: TuningPlan) -> dict[str, Any]:
     found = suppressed(plan)
+    searched = found.further is not None
     further = (
-        f"{found.further} further cells so that the small ones do not follow by subtraction"
-        if found.further is not None
-        else "further cells are not searched here for tables of this size: run pets suppress"
+        f"{found.further} further cells, by the fast search, so that the small ones do not follow by subtraction"
+        if searched
+        else f"and no further ones, which are not searched here for tables of this size (pets suppress does); "
+        f"at least {found.recovered_open} of the {found.small} small ones follow by subtraction"
     )
     return {
-        "name": f"suppression under {MINIMUM}, with complementary cells",
-        "kind": "suppression",
+        "name": f"suppression under {MINIMUM}, {'with complementary cells' if searched else 'small cells only'}",
+        "kind": "suppression" if searched else "suppression_alone",
         "promise": "a rule; nothing bounds what exact counts tell",
         "error_by_epsilon": _flat(math.sqrt(found.mean_square)),
         "published_share": 1 - found.hidden / found.cells,

@@ -8,6 +8,10 @@ Two laws, both on the integers:
 * discrete Gaussian with ``sigma2 = l2_squared / (2 rho)``: P(k) proportional to exp(-k^2 / (2 sigma2)), where rho is
   the largest whose zero-concentrated guarantee implies (epsilon, delta)-DP.
 
+Where each of n sites adds a share, and the shares of any h are to be enough, the published noise is wider by n / h in
+variance: a difference of two negative binomial variables of shape n / h in place of the first law, a Skellam law or a
+wider discrete Gaussian in place of the second, as :mod:`pets.dp.distributed` draws them.
+
 A planning count may be an expected one and need not be whole. Spread (standard error, widening, rates) takes it as it
 is; statements about a published integer (intervals, the chance to be seen as zero) take the nearest whole number.
 
@@ -20,14 +24,22 @@ Steinke, *The discrete Gaussian for differential privacy*, NeurIPS 2020, section
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from fractions import Fraction
 from functools import lru_cache
+from itertools import accumulate
 from typing import Literal
 
 from pets.errors import InvalidArgument
 
 Kind = Literal["discrete_laplace", "discrete_gaussian"]
-"""Laws that the slider knows."""
+"""Mechanisms that the slider knows."""
+
+Law = Literal["discrete_laplace", "discrete_gaussian", "polya", "skellam"]
+"""Laws of published noise: of one party's, or of the sum of shares."""
+
+SMOOTH = 8
+"""Variance of a Gaussian share from which the shares' sum is a discrete Gaussian (:mod:`pets.dp.distributed`)."""
 
 Z95 = 1.959963984540054
 """The 97.5 % quantile of the normal law."""
@@ -38,6 +50,9 @@ LARGEST_COUNT = 10**7
 _SUMMED = 9.5
 """Standard deviations up to which Gaussian weights are summed; what lies beyond weighs less than 1e-18."""
 
+_FAR = 45.0
+"""The same for tails that fall like exp(-x k): how far x k goes."""
+
 
 @dataclass(frozen=True, slots=True)
 class Noise:
@@ -46,18 +61,30 @@ class Noise:
     Parameters
     ----------
     kind
-        ``'discrete_laplace'`` or ``'discrete_gaussian'``.
+        ``'discrete_laplace'`` or ``'discrete_gaussian'``; ``'polya'`` or ``'skellam'`` where sites add shares.
     parameter
-        The decay x, or sigma2; above 0.
+        The decay x, sigma2, or the variance of a Skellam law; above 0.
+    shape
+        Of ``'polya'``: sites over those whose shares are enough, at least 1.
     """
 
-    kind: Kind
+    kind: Law
     parameter: float
+    shape: Fraction = Fraction(1)
 
     @property
     def variance(self) -> float:
         """Variance in squared cases."""
-        return _variance(self.kind, self.parameter)
+        return _variance(self.kind, self.parameter, self.shape)
+
+    def in_shares(self, sites: int, honest: int) -> Noise:
+        """Return the noise that is published if each site adds a share, and any `honest` of them are to be enough."""
+        wider = Fraction(sites, honest)
+        if self.kind == "discrete_laplace":
+            return self if wider == 1 else replace(self, kind="polya", shape=wider)
+        if self.parameter < SMOOTH * honest:
+            return Noise("skellam", (self.parameter * (1 + 2**-10) + 1 / 16) * float(wider))
+        return Noise("discrete_gaussian", self.parameter * float(wider))
 
     def at_least(self, k: int) -> float:
         """Return P(Z >= k)."""
@@ -65,8 +92,11 @@ class Noise:
             return 1 - self.at_least(1 - k)
         if self.kind == "discrete_laplace":
             return math.exp(-self.parameter * k) / (1 + math.exp(-self.parameter))
-        weights = _gaussian_weights(self.parameter)
-        return math.fsum(weights[k:]) / _total(weights)
+        if self.kind == "discrete_gaussian":
+            weights = _gaussian_weights(self.parameter)
+            return math.fsum(weights[k:]) / _total(weights)
+        tails = _tails(self.kind, self.parameter, self.shape)
+        return tails[k] if k < len(tails) else 0.0
 
     def half_width(self, level: float = 0.95) -> int:
         """Return the smallest q with P(abs(Z) <= q) >= `level`."""
@@ -74,12 +104,21 @@ class Noise:
         if self.kind == "discrete_laplace":
             reach = math.log(2 / ((1 + math.exp(-self.parameter)) * miss)) / self.parameter - 1
             return max(0, math.ceil(reach - 1e-9))
-        weights = _gaussian_weights(self.parameter)
+        weights = self.weights
         total, beyond, q = _total(weights), 0.0, len(weights)
         while q > 0 and 2 * (beyond + weights[q - 1]) <= miss * total:
             q -= 1
             beyond += weights[q]
         return max(0, q - 1)
+
+    @property
+    def weights(self) -> tuple[float, ...]:
+        """P(k) / P(0) for k = 0, 1, ... as far as it matters."""
+        if self.kind == "discrete_laplace":
+            return tuple(math.exp(-self.parameter * k) for k in range(math.ceil(_FAR / self.parameter) + 2))
+        if self.kind == "discrete_gaussian":
+            return _gaussian_weights(self.parameter)
+        return _share_weights(self.kind, self.parameter, self.shape)
 
 
 def laplace(epsilon: float, sensitivity: float) -> Noise:
@@ -188,9 +227,11 @@ def belief_before(prior: float, epsilon: float) -> float:
 
 
 @lru_cache(maxsize=4096)
-def _variance(kind: Kind, parameter: float) -> float:
-    if kind == "discrete_laplace":
-        return 2 * math.exp(-parameter) / math.expm1(-parameter) ** 2
+def _variance(kind: Law, parameter: float, shape: Fraction) -> float:
+    if kind == "skellam":
+        return parameter
+    if kind != "discrete_gaussian":
+        return float(shape) * 2 * math.exp(-parameter) / math.expm1(-parameter) ** 2
     weights = _gaussian_weights(parameter)
     return 2 * math.fsum(k * k * w for k, w in enumerate(weights)) / _total(weights)
 
@@ -200,6 +241,37 @@ def _gaussian_weights(sigma2: float) -> tuple[float, ...]:
     """Return exp(-k^2 / (2 sigma2)) for k = 0, 1, ... as far as it matters."""
     reach = math.ceil(_SUMMED * math.sqrt(sigma2)) + 2
     return tuple(math.exp(-(k * k) / (2 * sigma2)) for k in range(reach))
+
+
+@lru_cache(maxsize=256)
+def _share_weights(kind: Law, parameter: float, shape: Fraction) -> tuple[float, ...]:
+    """Return P(k) / P(0) of a sum of shares, from the ratios of neighbours.
+
+    Ratios are computed downwards, where each step shrinks the error of the one before: for two negative binomial
+    variables from the differential equation of their generating function, for Skellam from Bessel's recursion.
+    """
+    if kind == "skellam":
+        end = math.ceil(_SUMMED * math.sqrt(parameter)) + 40
+        ratio, ratios = parameter / (2 * end + 2), []
+        for k in range(end, 0, -1):
+            ratio = parameter / (2 * k + parameter * ratio)
+            ratios.append(ratio)
+    else:
+        decay, r = math.exp(-parameter), float(shape)
+        end = math.ceil((_FAR + 6 * r) / parameter) + 20
+        ratio, ratios = decay, []
+        for k in range(end, 0, -1):
+            ratio = decay * (k - 1 + r) / ((1 + decay * decay) * k - decay * (k + 1 - r) * ratio)
+            ratios.append(ratio)
+    return tuple(accumulate(reversed(ratios), lambda weight, ratio: weight * ratio, initial=1.0))
+
+
+@lru_cache(maxsize=256)
+def _tails(kind: Law, parameter: float, shape: Fraction) -> tuple[float, ...]:
+    """Return P(Z >= k) for k = 0, 1, ..., added up from the far end."""
+    weights = _share_weights(kind, parameter, shape)
+    total = _total(weights)
+    return tuple(tail / total for tail in reversed(list(accumulate(reversed(weights)))))
 
 
 def _total(weights: tuple[float, ...]) -> float:

@@ -6,11 +6,12 @@ from typing import Any
 
 from pets.domain import Domain
 from pets.dp import DiscreteLaplace
-from pets.errors import InvalidArgument, PetsError, did_you_mean
+from pets.errors import InvalidArgument, PetsError
 from pets.guarantee import InputPrivacy
 from pets.pipeline import NoiseAt, Pipeline
 from pets.query import Count
 from pets.roles import Aggregator
+from pets.tuning.placement import aggregator_named
 from pets.tuning.plan import TuningPlan
 
 WHAT = ("a patient's record", "the table of one site", "the exact total", "the release")
@@ -58,11 +59,7 @@ def who_sees(plan: TuningPlan) -> dict[str, Any]:
 
 def aggregator_of(plan: TuningPlan) -> Aggregator:
     """Return the plan's aggregator with its usual settings."""
-    from pets.plan_file import AGGREGATORS
-
-    if plan.aggregator not in AGGREGATORS:
-        raise InvalidArgument("aggregator", "is not known", did_you_mean(plan.aggregator, AGGREGATORS))
-    return AGGREGATORS[plan.aggregator]()
+    return aggregator_named(plan.aggregator)
 
 
 def noise_at(plan: TuningPlan) -> NoiseAt:

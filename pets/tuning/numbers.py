@@ -44,6 +44,8 @@ def numbers(plan: TuningPlan) -> dict[str, Any]:
         "grid": list(GRID),
         "source": _source(plan),
         "privacy": _privacy(plan),
+        "assumed": list(plan.assumed),
+        "sites": plan.sites,
         "rule": plan.rule.to_dict() | {"words": plan.rule.words},
         "headline": headline(plan),
         "plain": words.plain_words(plan),
@@ -77,8 +79,18 @@ def _version() -> str:
 
 
 def _source(plan: TuningPlan) -> dict[str, Any]:
-    source = plan.source
-    return {"kind": source.kind, "text": source.text, "rows": source.rows, "digest": source.digest}
+    from pets.tuning.building import UNNAMED
+
+    source, unnamed = plan.source, f" ({UNNAMED})"
+    named = not source.text.endswith(unnamed)
+    return {
+        "kind": source.kind,
+        "text": source.text,
+        "named": named,
+        "file": "" if named else source.text.removesuffix(unnamed),
+        "rows": source.rows,
+        "digest": source.digest,
+    }
 
 
 def _privacy(plan: TuningPlan) -> dict[str, Any]:
@@ -102,6 +114,7 @@ def _privacy(plan: TuningPlan) -> dict[str, Any]:
             "l1": privacy.l1_per_row * privacy.unit.max_sites,
             "l2_squared": l2_squared // privacy.unit.max_rows**2,
         },
+        "adders": plan.adders._asdict() if plan.adders.sites else None,
         "sensitivity": [{"l1": l1, "l2_squared": l2_squared} for _ in plan.tables],
     }
 

@@ -9,15 +9,18 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from fractions import Fraction
 from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pets.csprng import InsecureRandom
+from pets.csprng import InsecureRandom, RandomSource
 from pets.disclosure.cell_key import PTable, make_ptable
 from pets.disclosure.rounding.single import round_randomly, uniform_below
 from pets.dp.engines import InsecureEngine
+from pets.dp.samplers import PolyaShare, SkellamShare, draw
+from pets.exact import exact
 from pets.tuning import curves
 from pets.tuning.curves import Noise
 from pets.tuning.totals import law_of
@@ -61,10 +64,23 @@ def noisy(noise: Noise) -> Output:
 
 def draw_noise(noise: Noise, size: int, seed: int) -> Integers:
     """Return draws of the library's own sampler on a reproducible stream."""
+    if noise.kind in ("polya", "skellam"):
+        return _draw_shares(noise, size, InsecureRandom(insecure_seed=seed))
     engine, law = InsecureEngine(seed), law_of(noise)
     if noise.kind == "discrete_laplace":
         return engine.discrete_laplace(law.scale, size)  # type: ignore[attr-defined]
     return engine.discrete_gaussian(law.sigma2, size)  # type: ignore[attr-defined]
+
+
+def _draw_shares(noise: Noise, size: int, source: RandomSource) -> Integers:
+    """Return sums of the shares that sites draw: of shape 1 together, as often as it goes, and of what is left."""
+    parameter = exact(noise.parameter, "noise")
+    if noise.kind == "skellam":
+        return draw(SkellamShare(parameter), size, source, "rho")
+    whole, rest = divmod(noise.shape, 1)
+    shapes = [Fraction(1)] * whole + ([rest] if rest else [])
+    parts = [draw(PolyaShare(1 / parameter, shape), size, source, "epsilon") for shape in shapes]
+    return np.asarray(np.sum(parts, axis=0))
 
 
 def rounding() -> Output:
@@ -139,10 +155,7 @@ def poisson(means: Integers, source: InsecureRandom) -> Integers:
 @lru_cache(maxsize=4096)
 def _clipped(noise: Noise, count: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return the law of max(0, count + noise): weights and values."""
-    reach = noise.half_width(1 - 1e-12) + 1
-    changes = np.arange(-reach, reach + 1)
-    if noise.kind == "discrete_laplace":
-        weights = np.exp(-noise.parameter * np.abs(changes))
-    else:
-        weights = np.exp(-(changes.astype(np.float64) ** 2) / (2 * noise.parameter))
+    upper = np.array(noise.weights[: noise.half_width(1 - 1e-12) + 2])
+    weights = np.concatenate([upper[:0:-1], upper])
+    changes = np.arange(len(weights)) - (len(upper) - 1)
     return weights / math.fsum(weights), np.maximum(count + changes, 0).astype(np.float64)

@@ -14,6 +14,7 @@ from pets.exact import exact, positive, show
 from pets.privacy_unit import PrivacyUnit
 from pets.tuning import curves
 from pets.tuning.curves import Kind, Noise
+from pets.tuning.placement import ONE, Adders, sharing
 from pets.tuning.rule import Rule
 from pets.tuning.totals_asked import Total, short
 
@@ -22,6 +23,9 @@ SourceKind = Literal["published", "expected", "release", "confidential"]
 
 MOST_CELLS = 20_000
 MOST_TABLES = 20
+ASSUMABLE = ("epsilon", "unit", "sites", "aggregator", "noise_at", "rule")
+"""Settings that a plan can do without; the budget says itself whether it was stated."""
+
 SMALLEST, LARGEST = Fraction(1, 20), Fraction(10)
 """Range of the slider."""
 
@@ -153,12 +157,20 @@ class Privacy:
         """L1 and squared L2 sensitivity of one table: all rows of one person may be in one cell."""
         return self.reach * self.l1_per_row, self.reach**2 * self.l1_per_row
 
-    def noise(self, epsilon: float, share: float) -> Noise:
-        """Return the noise of a cell of a table with this share of a budget of `epsilon`."""
+    def noise(self, epsilon: float, share: float, adders: Adders = ONE) -> Noise:
+        """Return the published noise of a cell of a table with this share of a budget of `epsilon`."""
+        if self.mechanism == "discrete_gaussian":
+            epsilon = curves.rho_for(epsilon, float(self.delta))
+        return self.noise_of(epsilon * share, adders)
+
+    def noise_of(self, budget: float, adders: Adders = ONE) -> Noise:
+        """Return the noise of a table that has a budget to itself: epsilon, or rho under Gaussian noise."""
         l1, l2_squared = self.sensitivity
         if self.mechanism == "discrete_laplace":
-            return curves.laplace(epsilon * share, l1)
-        return curves.gaussian(curves.rho_for(epsilon, float(self.delta)) * share, l2_squared)
+            one = curves.laplace(budget, l1)
+        else:
+            one = curves.gaussian(budget, l2_squared)
+        return one.in_shares(*adders) if adders.sites else one
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,8 +262,12 @@ class TuningPlan:
         Number of registries, and how they add up.
     noise_at
         ``'curator'`` or ``'sites'``, as in :class:`pets.Pipeline`.
+    honest
+        How many sites' shares of the noise must be enough; left out, as a pipeline with its usual settings has it.
     internal
         The counts are confidential: each page says so.
+    assumed
+        Which of :data:`ASSUMABLE` nobody has stated: the page says so.
     decision
         For the record.
 
@@ -273,7 +289,9 @@ class TuningPlan:
     sites: int = 1
     aggregator: str = "plain"
     noise_at: str = "curator"
+    honest: int | None = None
     internal: bool = False
+    assumed: tuple[str, ...] = ()
     decision: Decision = field(default_factory=Decision)
 
     def __post_init__(self) -> None:
@@ -289,6 +307,7 @@ class TuningPlan:
             raise InvalidArgument("sites", "must be a whole number from 1 to 1000")
         if self.noise_at not in ("curator", "sites"):
             raise InvalidArgument("noise_at", "must be 'curator' or 'sites'", "Say where the pipeline adds its noise.")
+        self._check_said()
         if self.source.kind == "confidential" and not self.internal:
             raise InvalidArgument(
                 "source",
@@ -299,11 +318,32 @@ class TuningPlan:
         for total in self.totals:
             total.check(self.tables)
 
+    def _check_said(self) -> None:
+        honest, unknown = self.honest, sorted(set(self.assumed) - set(ASSUMABLE))
+        if honest is not None and (type(honest) is not int or not 1 <= honest <= self.sites):
+            raise InvalidArgument("honest", "must be a whole number from 1 to the number of sites")
+        if unknown:
+            raise InvalidArgument("assumed", "names no setting", did_you_mean(unknown[0], ASSUMABLE))
+        object.__setattr__(self, "assumed", tuple(name for name in ASSUMABLE if name in self.assumed))
+
     def noise(self, table: int, epsilon: float | None = None) -> Noise:
         """Return the noise of a cell of one table, at the plan's epsilon or another one."""
         loss = float(self.privacy.epsilon) if epsilon is None else epsilon
-        return self.privacy.noise(loss, float(self.tables[table].share))
+        return self.privacy.noise(loss, float(self.tables[table].share), self.adders)
+
+    @cached_property
+    def adders(self) -> Adders:
+        """Who adds the noise, as the pipeline would share it out."""
+        if self.noise_at != "sites":
+            return ONE
+        return sharing(self.aggregator, self.sites) if self.honest is None else Adders(self.sites, self.honest)
 
     def at(self, epsilon: object) -> TuningPlan:
         """Return the same plan at another epsilon."""
-        return replace(self, privacy=replace(self.privacy, epsilon=exact(epsilon, "epsilon")))
+        chosen = exact(epsilon, "epsilon")
+        plan = self if chosen == self.privacy.epsilon else self.stating("epsilon")
+        return replace(plan, privacy=replace(self.privacy, epsilon=chosen))
+
+    def stating(self, *names: str) -> TuningPlan:
+        """Return the same plan, in which these settings are no longer assumed."""
+        return replace(self, assumed=tuple(name for name in self.assumed if name not in names))

@@ -15,11 +15,12 @@ from pets.tuning.rule import Rule
 from pets.tuning.totals_asked import Life, Total
 
 _TOP = (
-    "schema", "kind", "title", "language", "built", "internal", "sites", "aggregator", "noise_at", "privacy", "rule",
-    "budget", "source", "decision", "tables", "totals",
+    "schema", "kind", "title", "language", "built", "internal", "sites", "aggregator", "noise_at", "honest", "assumed",
+    "privacy", "rule", "budget", "source", "decision", "tables", "totals",
 )  # fmt: skip
 _OPTIONS = {
-    "title": str, "language": str, "built": str, "internal": bool, "sites": int, "aggregator": str, "noise_at": str
+    "title": str, "language": str, "built": str, "internal": bool, "sites": int, "aggregator": str, "noise_at": str,
+    "honest": int,
 }  # fmt: skip
 _PRIVACY = (
     "epsilon", "mechanism", "delta", "contribution", "max_sites", "neighbours", "unit_id", "rows_per_person"
@@ -64,8 +65,19 @@ def plan_from_dict(data: Mapping[str, Any], counted: Mapping[str, Any] | None = 
             budget=_budget(_mapping(data.get("budget", {}), "budget")),
             totals=tuple(_total(_mapping(t, f"totals.{i}"), f"totals.{i}") for i, t in enumerate(totals)),
             decision=_made(Decision, _mapping(data.get("decision", {}), "decision"), "decision"),
+            assumed=_assumed(data),
             **options,
         )
+
+
+def _assumed(data: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return which settings nobody has stated: those that the document says are assumed, and those that it lacks."""
+    said, privacy = data.get("assumed", ""), _mapping(data.get("privacy", {}), "privacy")
+    if not isinstance(said, str):
+        raise ConfigError("assumed", "must be text", "Name the settings that nobody stated: 'sites, rule'.")
+    lacking = {name for name in ("sites", "aggregator", "noise_at", "rule") if name not in data}
+    lacking |= {"epsilon"} - set(privacy) | ({"unit"} if "contribution" not in privacy else set())
+    return (*lacking, *filter(None, (name.strip() for name in said.split(","))))
 
 
 def axes_of(table: Mapping[str, Any], path: str) -> tuple[Axis, ...]:

@@ -49,6 +49,8 @@ def to_dict(plan: TuningPlan) -> dict[str, Any]:
         "sites": plan.sites,
         "aggregator": plan.aggregator,
         "noise_at": plan.noise_at,
+        **({} if plan.honest is None else {"honest": plan.honest}),
+        **({"assumed": ", ".join(plan.assumed)} if plan.assumed else {}),
         "privacy": _privacy(plan),
         "rule": plan.rule.to_dict(),
         "budget": _budget(plan),
@@ -76,6 +78,7 @@ def plan_lines(plan: TuningPlan) -> dict[str, str]:
         "minimum_count": f"minimum_count = {plan.rule.minimum_count}",
         "language": f'language = "{plan.language}"',
     }
+    lines |= {"assumed": f'assumed = "{", ".join(plan.assumed)}"'} if plan.assumed else {}
     return lines | {f"share_{i}": f'share = "{as_text(t.share)}"' for i, t in enumerate(plan.tables)}
 
 

@@ -173,8 +173,11 @@ def digest_of(tables: Iterable[Table]) -> str:
     )
 
 
-def _lines(text: str) -> tuple[list[list[str]], int]:
-    """Return the fields of each line from the heading on, and the number of the heading's line."""
+def _lines(text: str) -> tuple[list[list[str]], int, bool]:
+    """Return the fields of each line from the heading on, the number of the heading's line, and whether commas divide.
+
+    Where they do not (semicolons, tabs), spreadsheets of many countries write decimals with a comma.
+    """
     first, _, rest = text.partition("\n")
     begin = 1
     if first.strip().strip('"').lower() in ("sep=,", "sep=;"):  # a line that spreadsheets write for themselves
@@ -182,13 +185,14 @@ def _lines(text: str) -> tuple[list[list[str]], int]:
         first = text.partition("\n")[0]
     delimiter = max(",;\t", key=first.count)
     try:
-        return list(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)), begin
+        lines = list(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True))
+        return lines, begin, delimiter == ","
     except csv.Error as error:
         raise InvalidArgument("--planning", f"is no CSV table: {error}", "Check its quotes.") from None
 
 
 def _of_csv(text: str, unit_id: str | None) -> Planning:
-    lines, begin = _lines(text)
+    lines, begin, commas = _lines(text)
     if len(lines) < 2:
         raise InvalidArgument("--planning", "has no line of counts", "Give a heading and a line for each cell.")
     head = [name.strip() for name in lines[0]]
@@ -196,6 +200,7 @@ def _of_csv(text: str, unit_id: str | None) -> Planning:
     places = {name.lower(): i for i, name in enumerate(head) if name.lower() in _RESERVED}
     columns = tuple(name for name in head if name.lower() not in _RESERVED)
     at = [head.index(name) for name in columns]
+    decimal = "." if commas else _decimal_mark(lines[1:], list(places.values()))
     cells: dict[tuple[str, ...], tuple[float, float | None]] = {}
     for number, line in enumerate(lines[1:], start=begin + 1):
         if not any(part.strip() for part in line):
@@ -209,12 +214,24 @@ def _of_csv(text: str, unit_id: str | None) -> Planning:
             raise DataError("count", f"is given twice for the cell of line {number}", "Keep one line for each cell.")
         if len(cells) >= 50 * MOST_CELLS:
             raise InvalidArgument("--planning", "has more than a million lines", _CONFIDENTIAL)
-        cells[labels] = _numbers(line, places, number)
+        numbers = [part.replace(decimal, ".") for part in line] if decimal == "," else line
+        cells[labels] = _numbers(numbers, places, number)
     if not cells:
         raise InvalidArgument("--planning", "has no line of counts", "Give a heading and a line for each cell.")
     _refuse_totals(columns, cells)
     kind: SourceKind = "expected" if _EXPECTED in places or not any(c in places for c in COUNTS) else "published"
     return Planning(columns, cells, kind)
+
+
+def _decimal_mark(lines: Sequence[Sequence[str]], places: Sequence[int]) -> str:
+    """Return the mark of decimals in columns of numbers; a file with points and commas could mean either by both."""
+    numbers = [line[place] for line in lines for place in places if place < len(line)]
+    commas, points = (any(mark in text for text in numbers) for mark in ",.")
+    if commas and points:
+        raise DataError(
+            "count", "has numbers with a point and numbers with a comma", "Write 1200 and 12.5, or 1200 and 12,5."
+        )
+    return "," if commas else "."
 
 
 def _refuse_totals(columns: Sequence[str], cells: Iterable[tuple[str, ...]]) -> None:
@@ -241,7 +258,11 @@ def _check_head(head: Sequence[str], unit_id: str | None) -> None:
     measures = [name for name in lower if name in (*COUNTS, _EXPECTED, _RATE)]
     if len(measures) != 1:
         problem = "is missing" if not measures else f"is one of {len(measures)} columns of counts"
-        raise DataError("count", problem, f"Have one column 'count', 'expected' or 'rate_per_million'. {_CONFIDENTIAL}")
+        seen = ", ".join(printable(name) for name in head[:12])
+        raise DataError(
+            "count", problem,
+            f"The file has: {seen}. Have one column 'count', 'expected' or 'rate_per_million'. {_CONFIDENTIAL}",
+        )  # fmt: skip
     if _RATE in lower and not any(name in lower for name in YEARS):
         raise DataError("person_years", "is missing beside rate_per_million", "Add it: expected = rate x person-years.")
     if all(name in _RESERVED for name in lower):
@@ -272,8 +293,8 @@ def _number(text: str, column: str, line: int) -> float:
         what = "negative" if found < 0 else "no number"
         raise DataError(
             column, f"is {what} in line {line}",
-            "Write a plain number such as 12, with a point for decimals and nothing for thousands. For a hidden cell "
-            "('<5') give an expected count, in a column 'expected'.",
+            "Write a plain number such as 12 or 12.5 (12,5 where semicolons divide), and nothing for thousands. For a "
+            "hidden cell ('<5') give an expected count, in a column 'expected'.",
         )  # fmt: skip
     return found
 

@@ -137,9 +137,12 @@ def recommendation_of(plan: TuningPlan) -> dict[str, Any]:
     return {
         "words": found.words,
         "targets": Targets().words,
+        "target_cells": Targets().cells,
+        "left": float(plan.budget.left),
         "epsilon": None if found.epsilon is None else float(found.epsilon),
         "void": _is_void(plan, Targets()),
         "split": split,
+        "split_better": found.split_epsilon is not None and found.split_epsilon != found.epsilon,
         "split_epsilon": None if found.split_epsilon is None else float(found.split_epsilon),
         "years": found.years,
         "instead": [dict(step) for step in found.instead] or None,
@@ -179,28 +182,22 @@ def _first(plan: TuningPlan, noise: Noise, counts: list[float]) -> int:
     return high
 
 
-def _noise_of(plan: TuningPlan, budget: float) -> Noise:
-    """Return the noise of a table that has a budget to itself: epsilon, or rho under Gaussian noise."""
-    l1, l2_squared = plan.privacy.sensitivity
-    if plan.privacy.mechanism == "discrete_laplace":
-        return curves.laplace(budget, l1)
-    return curves.gaussian(budget, l2_squared)
-
-
 def _least(plan: TuningPlan, table: Table, targets: Targets) -> float | None:
     """Return the least budget of a table alone that meets the targets within the limit."""
     limit = float(targets.up_to)
     if plan.privacy.mechanism == "discrete_gaussian":
         limit = curves.rho_for(limit, float(plan.privacy.delta))
-    if not meets(plan, table, _noise_of(plan, limit), targets):
+
+    def enough(budget: float) -> bool:
+        return meets(plan, table, plan.privacy.noise_of(budget, plan.adders), targets)
+
+    if not enough(limit):
         return None
     low, high = 0, _STEPS
     ratio = (limit / _LOW) ** (1 / _STEPS)
     while high - low > 1:
         middle = (low + high) // 2
-        low, high = (
-            (low, middle) if meets(plan, table, _noise_of(plan, _LOW * ratio**middle), targets) else (middle, high)
-        )
+        low, high = (low, middle) if enough(_LOW * ratio**middle) else (middle, high)
     return min(limit, float(_LOW * ratio**high))
 
 
@@ -209,8 +206,7 @@ def _smallest(plan: TuningPlan, targets: Targets) -> Fraction | None:
     points = [e for e in _two_digits() if e <= Fraction(targets.up_to)]
 
     def enough(epsilon: Fraction) -> bool:
-        pairs = ((table, plan.privacy.noise(float(epsilon), float(table.share))) for table in plan.tables)
-        return all(meets(plan, table, noise, targets) for table, noise in pairs)
+        return all(meets(plan, table, plan.noise(i, float(epsilon)), targets) for i, table in enumerate(plan.tables))
 
     if not points or not enough(points[-1]):
         return None
@@ -272,7 +268,7 @@ def _words(
 def _instead(plan: TuningPlan, targets: Targets) -> Recommendation:
     """Return which tables to coarsen where no epsilon is enough."""
     limit, changed, steps = Fraction(targets.up_to), plan, []
-    failing = [t for t in plan.tables if not meets(plan, t, plan.privacy.noise(float(limit), float(t.share)), targets)]
+    failing = [t for i, t in enumerate(plan.tables) if not meets(plan, t, plan.noise(i, float(limit)), targets)]
     text = f"Wanted: {targets.words}. No epsilon up to {show(limit)} meets this for {_listed(failing)}. "
     for table in failing:
         found = coarser(changed, targets, table)
@@ -315,7 +311,7 @@ def coarser(plan: TuningPlan, targets: Targets, table: Table) -> tuple[dict[str,
 
     One axis is tried first; if none is enough, two steps, of at most ten collapses each.
     """
-    noise = plan.privacy.noise(float(Fraction(targets.up_to)), float(table.share))
+    noise = plan.privacy.noise(float(Fraction(targets.up_to)), float(table.share), plan.adders)
     single = [[collapse] for collapse in collapses(table)]
     found = _most_cells(plan, targets, table, single, noise)
     if found is None:
@@ -330,6 +326,7 @@ def coarser(plan: TuningPlan, targets: Targets, table: Table) -> tuple[dict[str,
         "table": table.name,
         "axis": ", ".join(dict.fromkeys(step.axis for step in steps)),
         "words": " and ".join(step.words for step in steps),
+        "changes": [step.change for step in steps],
         "cells": last.cells,
         "before": table.cells,
         "axes": [{"name": axis.name, "labels": list(axis.labels)} for axis in last.axes],

@@ -6,6 +6,8 @@ from functools import lru_cache
 from typing import Any
 
 from pets.tuning import curves
+from pets.tuning.curves import Noise
+from pets.tuning.placement import Adders
 from pets.tuning.plan import LARGEST, SMALLEST, Privacy, TuningPlan
 from pets.tuning.rule import NO_NOISE, Rule
 from pets.tuning.totals import GRID
@@ -27,18 +29,22 @@ def slider() -> tuple[float, ...]:
 
 def usable_from(plan: TuningPlan, table: int, count: float) -> float | None:
     """Return the smallest epsilon of the slider from which on a cell of `count` cases is usable, or ``None``."""
-    return _usable_from(plan.privacy, plan.rule, float(plan.tables[table].share), float(count))
+    return _usable_from(plan.privacy, plan.adders, plan.rule, float(plan.tables[table].share), float(count))
 
 
 @lru_cache(maxsize=65536)
-def _usable_from(privacy: Privacy, rule: Rule, share: float, count: float) -> float | None:
+def _usable_from(privacy: Privacy, adders: Adders, rule: Rule, share: float, count: float) -> float | None:
     points = slider()
-    if not rule.accepts(privacy.noise(points[-1], share), count):
+
+    def noise(step: int) -> Noise:
+        return privacy.noise(points[step], share, adders)
+
+    if not rule.accepts(noise(-1), count):
         return None
     low, high = -1, len(points) - 1  # noise falls as epsilon grows, so what is usable stays so
     while high - low > 1:
         middle = (low + high) // 2
-        low, high = (low, middle) if rule.accepts(privacy.noise(points[middle], share), count) else (middle, high)
+        low, high = (low, middle) if rule.accepts(noise(middle), count) else (middle, high)
     return points[high]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -15,8 +16,13 @@ from pets.tuning.plan import TuningPlan
 MINIMUM = 5
 """Smallest count that is shown."""
 
-MOST_SEARCHED = 480
-"""Largest table, margins included, for which further cells are searched while a page is built."""
+MOST_WORK = 2_400
+"""Cells of all tables, margins included, among which further ones are searched while a page is built."""
+
+_WORK = {0: 1, 1: 1, 2: 1, 3: 5, 4: 12}
+_DEEPEST = 30
+"""By number of axes: how many cells of a flat table take as long as one of these. A clock would not do: the same plan
+must give the same page."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +39,8 @@ class Suppressed:
     mean_square
         Mean squared error of a reader who takes the middle of what each hidden cell can be.
     recovered_open, recovered
-        Small cells that subtraction gives back exactly if only they are hidden, and with the further cells.
+        Small cells that subtraction gives back exactly if only they are hidden, and with the further cells. Where these
+        are not searched, the first is what follows line by line, hence at least so many, and the second ``None``.
     small
         Small cells, margins included.
     narrowest
@@ -54,11 +61,18 @@ class Suppressed:
 
 def suppressed(plan: TuningPlan) -> Suppressed:
     """Return what suppression under five does to the plan's tables."""
-    return _added_up([_one(t.shape or (1,), tuple(curves.whole(n) for n in t.counts)) for t in plan.tables])
+    shapes = [t.shape or (1,) for t in plan.tables]
+    searched = sum(map(_work, shapes)) <= MOST_WORK
+    counts = [tuple(curves.whole(n) for n in t.counts) for t in plan.tables]
+    return _added_up([_one(shape, n, searched) for shape, n in zip(shapes, counts, strict=True)])
+
+
+def _work(shape: tuple[int, ...]) -> int:
+    return _WORK.get(len(shape), _DEEPEST) * math.prod(size + 1 for size in shape)
 
 
 @lru_cache(maxsize=64)
-def _one(shape: tuple[int, ...], counts: tuple[int, ...]) -> Suppressed:
+def _one(shape: tuple[int, ...], counts: tuple[int, ...], searched: bool) -> Suppressed:
     # Numbers in place of labels: a category may well be called "Total".
     dims = [(f"axis {i}", [str(code) for code in range(size)]) for i, size in enumerate(shape)]
     values = np.array(counts, dtype=np.int64).reshape(shape)
@@ -66,9 +80,11 @@ def _one(shape: tuple[int, ...], counts: tuple[int, ...]) -> Suppressed:
     inner = np.ones(shape, dtype=bool)
     inner = np.pad(inner, [(1, 0)] * len(shape)).ravel()  # the total comes first along each axis
     small = table.primary
-    searched = table.cells <= MOST_SEARCHED
-    opened = audit(table, small, thorough=False) if searched else None
     hidden, recovered, narrowest = small, None, None
+    if searched:
+        opened = sum(leak.kind == "exact" for leak in audit(table, small, thorough=False).leaks)
+    else:
+        opened = _line_by_line(small.reshape([size + 1 for size in shape]))
     low, high = np.where(small, 1.0, table.values), np.where(small, MINIMUM - 1.0, table.values)
     if searched and small.any():
         hidden = suppress(table, method="fast").suppressed
@@ -85,11 +101,23 @@ def _one(shape: tuple[int, ...], counts: tuple[int, ...]) -> Suppressed:
         cases=float(table.values[inner].sum()),
         lost=float(table.values[gone].sum()),
         mean_square=float(((middle - table.values)[inner] ** 2).mean()),
-        recovered_open=0 if opened is None else sum(leak.kind == "exact" for leak in opened.leaks),
+        recovered_open=opened,
         recovered=recovered if searched else None,
         small=int(small.sum()),
         narrowest=narrowest,
     )
+
+
+def _line_by_line(hidden: NDArray[np.bool_]) -> int:
+    """Return how many hidden cells follow from lines in which all others are known, one after the other."""
+    left = hidden.copy()
+    while True:
+        alone = np.zeros_like(left)
+        for axis in range(left.ndim):
+            alone |= left & (left.sum(axis=axis, keepdims=True) == 1)
+        if not alone.any():
+            return int(hidden.sum() - left.sum())
+        left &= ~alone
 
 
 def _narrowest(low: NDArray[np.float64], high: NDArray[np.float64]) -> tuple[int, int] | None:

@@ -13,6 +13,7 @@ import numpy as np
 from pets.epi.standards import standard_population
 from pets.exact import exact
 from pets.noise import DiscreteGaussianLaw, DiscreteLaplaceLaw, NoiseLaw, half_width, sum_of
+from pets.noise_sums import PolyaDifferenceLaw, SkellamLaw
 from pets.tuning.curves import Z95, Noise
 from pets.tuning.plan import Table, TuningPlan
 from pets.tuning.totals_asked import Life, Total
@@ -145,12 +146,22 @@ def sum_half_width(noise: Noise, cells: int) -> int:
 
 @lru_cache(maxsize=4096)
 def _half_width_of_sum(noise: Noise, cells: int) -> int:
-    return half_width(sum_of((law_of(noise), 1, cells)), 0.95) if cells else 0
+    if not cells:
+        return 0
+    if noise.kind == "polya":  # a sum of shares is a sum of shares, however many cells they are added in
+        return half_width(PolyaDifferenceLaw(1 / exact(noise.parameter, "noise"), noise.shape * cells), 0.95)
+    if noise.kind == "skellam":
+        return half_width(SkellamLaw(exact(noise.parameter, "noise") * cells), 0.95)
+    return half_width(sum_of((law_of(noise), 1, cells)), 0.95)
 
 
 def law_of(noise: Noise) -> NoiseLaw:
     """Return the library's own law of this noise."""
     parameter = exact(noise.parameter, "noise")
+    if noise.kind == "polya":
+        return PolyaDifferenceLaw(1 / parameter, noise.shape)
+    if noise.kind == "skellam":
+        return SkellamLaw(parameter)
     return DiscreteLaplaceLaw(1 / parameter) if noise.kind == "discrete_laplace" else DiscreteGaussianLaw(parameter)
 
 

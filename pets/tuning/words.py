@@ -51,6 +51,23 @@ def unit_words(plan: TuningPlan) -> str:
     return str(plan.privacy.unit)
 
 
+def assumed_words(plan: TuningPlan) -> str:
+    """Return what is assumed because nobody has said otherwise; empty if everything was stated."""
+    way = "in the open" if plan.aggregator == "plain" else f"by {plan.aggregator}"
+    place = "by the registries inside the sum" if plan.noise_at == "sites" else "by one trusted party"
+    texts = {
+        "epsilon": f"epsilon {show(plan.privacy.epsilon)}",
+        "unit": f"at most {plan.privacy.unit.max_rows} row of one {plan.privacy.unit.noun} in a table",
+        "sites": f"{plan.sites} registr{'y' if plan.sites == 1 else 'ies'} (--sites)",
+        "aggregator": f"counts added up {way}",
+        "noise_at": f"noise added {place}",
+        "rule": f"the rule of {100 * plan.rule.max_relative_error:g} %",
+    }
+    parts = [texts[name] for name in plan.assumed]
+    parts += [f"a budget of {show(plan.budget.total)}"] if plan.budget.assumed else []
+    return "; ".join(parts)
+
+
 def contribution_words(plan: TuningPlan) -> str:
     """Return what the contribution bound does."""
     bound, shares = plan.privacy.unit.max_rows, plan.privacy.rows_per_person

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+import sys
 from fractions import Fraction
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,9 +15,10 @@ import pets
 from benchmarks.harness import points
 from benchmarks.harness.running import Amount
 from benchmarks.harness.techniques import FAMILIES, TECHNIQUES
-from benchmarks.suites.attacks import best_guess, bound, read_messages
+from benchmarks.suites.attacks import BOUND, SUCCESS, _median, _years, best_guess, bound, read_messages
 from benchmarks.suites.many_tables import run as many_tables
 from benchmarks.suites.material import EPSILONS, gaussian, ireland, liver, one_cell
+from benchmarks.suites.peers import NotRun, ask
 from benchmarks.suites.rare_cells import relative_error, smallest_usable
 from benchmarks.suites.who_adds_noise import response
 from pets import plan_file
@@ -81,6 +84,23 @@ def test_the_best_guess_by_counting(epsilon: float) -> None:
     apart = sum(abs(law.pmf(k) - law.pmf(k - 1)) for k in range(-2000, 2000)) / 2
     assert best_guess(law) == pytest.approx((1 + apart) / 2, abs=1e-9)
     assert best_guess(law) <= bound(epsilon) + 1e-12
+
+
+@pytest.mark.parametrize("game", [_median, _years])
+def test_games_of_a_choice_and_of_years_tell_something_and_no_more_than_is_proven(game: object) -> None:
+    made = list(game(5.0, Amount(full=False)))  # type: ignore[operator]
+    (success,), (proven,) = ([p for p in made if p.quantity == what] for what in (SUCCESS, BOUND))
+    spread = 0.5 / math.sqrt(success.replicates)
+    assert success.value <= proven.value + 5 * spread
+    assert success.value > 0.5 + 2 * spread  # 0.7 at this epsilon: seven standard errors above chance and more
+
+
+def test_a_peer_that_does_not_finish_says_how_long_it_computed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "busy.py").write_text("while True:\n    pass\n", encoding="utf-8")
+    monkeypatch.setattr("benchmarks.suites.peers.SCRIPTS", tmp_path)
+    monkeypatch.setattr("benchmarks.suites.peers.interpreter", lambda *_: Path(sys.executable))
+    with pytest.raises(NotRun, match=r"did not finish in \d+ CPU s \(1 s\)"):
+        ask("phe", None, "busy", limit=1.0)
 
 
 def test_the_variance_of_randomised_responses() -> None:

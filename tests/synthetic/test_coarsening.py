@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 import pets
 from pets.csprng import random_source
-from pets.synthetic import MST
+from pets.synthetic import AIM, MST
 from pets.synthetic.coarsening import each, grouped, nonnegative, shrunk
 from pets.synthetic.draws import Draws
 from pets.synthetic.encoding import Encoding
@@ -89,3 +90,22 @@ def test_a_time_is_refined_by_its_event():
     found = expanded(table[:1], (0, 1), (0, 1), (time, event))
     np.testing.assert_allclose(found, [[0.25, 0], [0.25, 0.5], [0.5, 1.5]])
     np.testing.assert_allclose(expanded(table[:1], (0, 1), (0,), (time, event)), [0.25, 0.75, 2.0])
+
+
+def test_a_workload_of_pairs_keeps_more_groups_than_one_of_triples():
+    """Tables of two columns have fewer cells, so the same noise leaves more of each column visible."""
+    random = np.random.default_rng(0)
+    site = random.choice(24, 2000, p=(w := np.linspace(2, 0.2, 24)) / w.sum())
+    frame = pd.DataFrame({"site": site, "age": (site + random.integers(0, 9, 2000)) % 18, "sex": site % 2})
+    domain = pets.Domain(site=list(range(24)), age=pets.Integer(0, 17), sex=[0, 1])
+    encoding = Encoding.of(domain)
+    pairs, triples = (
+        [
+            one.grouping.size
+            for one in AIM(epsilon=1, delta="1e-6", rows=2000, workload=workload)
+            ._drawn(encoding, encoding.encode(frame), Draws.insecure(1))
+            .refinements
+        ]
+        for workload in (None, [["site", "age", "sex"]])
+    )
+    assert sum(pairs) > sum(triples) and all(a >= b for a, b in zip(pairs, triples, strict=True)), (pairs, triples)

@@ -12,6 +12,7 @@ import pytest
 import pets
 from pets.errors import BudgetExceeded, DataError, InvalidArgument, PetsError, UnrecordedReleaseWarning
 from pets.synthetic import AIM, MST, Adaptive, Independent, Survival
+from pets.synthetic.draws import Draws
 from pets.synthetic.encoding import Encoding
 from tests.synthetic.support import SURVIVAL, small_domain, small_rows
 
@@ -135,6 +136,18 @@ def test_adaptive_takes_what_the_budget_can_feed():
     assert kinds == [Independent, MST, AIM]
     with pytest.raises(InvalidArgument, match="Nothing was charged"):
         Adaptive(epsilon="0.001", rows=100, survival=SURVIVAL).fit(small_rows(100), small_domain())
+
+
+@pytest.mark.parametrize(("kind", "rows"), [(Independent, 60), (MST, 350), (AIM, 3000)])
+def test_adaptive_makes_the_rows_of_the_one_that_it_takes(kind: Any, rows: int):
+    encoding, frame = Encoding.of(small_domain(), SURVIVAL), small_rows(rows)
+    made = [
+        one(epsilon=1, delta="1e-6", survival=SURVIVAL, rows=rows)
+        ._drawn(encoding, encoding.encode(frame), Draws.insecure(1))
+        .sample(50, seed=1)
+        for one in (Adaptive, kind)
+    ]
+    pd.testing.assert_frame_equal(*made)
 
 
 def test_plenty_of_budget_gives_the_tables_back(ledger: pets.Ledger):

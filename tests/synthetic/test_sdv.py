@@ -1,4 +1,4 @@
-"""SDV behind the adapter. Needs the extra: run with an environment that has it (`pip install '.[synthetic]'`)."""
+"""SDV behind the adapter. Needs the extra, which `sh scripts/sdv.sh` puts into an environment of its own."""
 
 from __future__ import annotations
 

@@ -307,9 +307,9 @@ def test_where_nothing_is_learnt_the_approach_is_undone() -> None:
     assert weak.shape[1] > 0
     _, odds, _ = _first_step(information_of(answers[0], weights), score_of(answers[1], scores), np.zeros(6))
     assert np.abs(weak.T @ (asked[4] - odds)).max() > 0.01  # the approach led somewhere
-    assert weak.T @ (asked[5] - odds) == pytest.approx(0, abs=1e-9)
+    assert weak.T @ (asked[5] - odds) == pytest.approx(0, abs=1e-5)  # coefficients are asked for on a grid
     strong = np.eye(6) - weak @ weak.T
-    assert strong @ (asked[5] - asked[4]) == pytest.approx(0, abs=1e-9)
+    assert strong @ (asked[5] - asked[4]) == pytest.approx(0, abs=1e-5)  # coefficients are asked for on a grid
 
 
 def test_engines_and_splits_agree() -> None:

@@ -18,11 +18,12 @@ EPSILONS = (0.05, 0.1, 0.13, 0.2, 0.25, 0.37, 0.5, 0.7, 1.0, 1.3, 2.0, 3.1, 5.0,
 SENSITIVITIES = (1, 2, 3, 4, 6, 10)
 COUNTS = (0, 0.4, 0.5, 1, 2, 2.7, 3, 4, 5, 7.5, 11, 16, 18, 31, 66, 100, 495.25, 12345)
 DELTAS = (1e-5, 1e-6, 1e-9)
+ADDERS = ((3, 2), (5, 3), (21, 8), (7, 7))
 RULES = (Rule(), Rule("noise alone", 0.3, 0.1, 5, "noise"), Rule("strict", 0.1, 0.001, 10))
 
 
 def cases() -> list[dict[str, object]]:
-    """Return 400 Laplace and 100 Gaussian points, spread over all combinations by coprime steps."""
+    """Return 400 Laplace and 100 Gaussian points, over all combinations by coprime steps; most are of shares."""
     found = []
     points = zip(cycle(EPSILONS), cycle((*SENSITIVITIES[:5], 10, 1)), cycle(COUNTS[:17]), cycle(DELTAS), cycle(RULES))
     for i, (epsilon, sensitivity, usual, delta, rule) in enumerate(islice(points, 500)):
@@ -30,7 +31,9 @@ def cases() -> list[dict[str, object]]:
         noise = curves.laplace(epsilon, sensitivity)
         if i % 5 == 4:
             noise = curves.gaussian(curves.rho_for(epsilon, delta), sensitivity**2)
-        found.append(case(noise, epsilon, sensitivity, count, delta, rule))
+        adders = ADDERS[i % 3 + i % 2] if i % 3 else None
+        noise = noise.in_shares(*adders) if adders else noise
+        found.append(case(noise, epsilon, sensitivity, count, delta, rule) | {"adders": _named(adders)})
     return found
 
 
@@ -39,7 +42,7 @@ def case(
 ) -> dict[str, object]:
     """Return the inputs of one point and all that is expected of it."""
     return {
-        "kind": noise.kind,
+        "kind": "discrete_gaussian" if noise.kind in ("discrete_gaussian", "skellam") else "discrete_laplace",
         "epsilon": epsilon,
         "delta": delta,
         "sensitivity": sensitivity,
@@ -65,6 +68,10 @@ def case(
             "belief_before": curves.belief_before(0.1, epsilon),
         },
     }
+
+
+def _named(adders: tuple[int, int] | None) -> dict[str, int] | None:
+    return None if adders is None else {"sites": adders[0], "honest": adders[1]}
 
 
 def text() -> str:

@@ -14,8 +14,10 @@ from scipy.stats import binomtest
 from pets.tuning import Privacy, demo_plan
 from pets.tuning.attacks import RUNS, attacks_of, best_guess, bound_of, target, wilson
 from pets.tuning.outputs import cell_key, noisy, ptable, rounding
+from pets.tuning.totals import law_of
 
 PLAN = demo_plan("2026-01-01")
+CURATOR = replace(PLAN, noise_at="curator")
 FOUND = {attack["name"]: attack for attack in attacks_of(PLAN)}
 MARGIN = 5 * 0.5 / math.sqrt(RUNS)
 
@@ -29,9 +31,22 @@ def test_wilson_is_scipy_s(runs: int, data: st.DataObject) -> None:
 
 @pytest.mark.parametrize("epsilon", ["0.25", "1", "3"])
 def test_one_noisy_cell_gives_the_best_guesser_what_is_proven(epsilon: str) -> None:
-    plan = replace(PLAN.at(epsilon), tables=(replace(PLAN.tables[0], share=Fraction(1)),), totals=())
+    plan = replace(CURATOR.at(epsilon), tables=(replace(PLAN.tables[0], share=Fraction(1)),), totals=())
     found = best_guess(plan, noisy(plan.noise(0)), "discrete_laplace", "")
     assert found["success"] == pytest.approx(bound_of(plan, float(epsilon)), abs=MARGIN)
+
+
+@pytest.mark.parametrize("mechanism", ["discrete_laplace", "discrete_gaussian"])
+def test_the_noise_of_shares_that_nobody_told_is_weighed_by_its_own_law(mechanism: str) -> None:
+    """One table: the best guesser is right as often as the two laws, one case apart, differ."""
+    privacy = Privacy(Fraction(2), mechanism)  # type: ignore[arg-type]
+    plan = replace(PLAN, privacy=privacy, tables=(replace(PLAN.tables[0], share=Fraction(1)),), totals=())
+    law = law_of(plan.noise(0))
+    assert law.to_dict()["type"] in ("polya_difference", "skellam")
+    distance = sum(abs(law.pmf(k) - law.pmf(k - 1)) for k in range(-300, 301)) / 2
+    found = next(a for a in attacks_of(plan) if a["name"].startswith("is she in? all"))
+    assert found["success"] == pytest.approx((1 + distance) / 2, abs=MARGIN)
+    assert found["success"] < found["bound"]
 
 
 @pytest.mark.parametrize("mechanism", ["discrete_laplace", "discrete_gaussian"])
@@ -48,7 +63,7 @@ def test_no_attack_exceeds_its_bound(mechanism: str, epsilon: str) -> None:
 def test_all_tables_are_weighed_as_the_majority_of_their_votes(tables: int) -> None:
     """With one case more or less, a table under discrete Laplace noise votes for or against, and no more."""
     one = replace(PLAN.tables[1], share=Fraction(1, tables))
-    plan = replace(PLAN.at(3), tables=tuple(replace(one, name=f"t{i}") for i in range(tables)), totals=())
+    plan = replace(CURATOR.at(3), tables=tuple(replace(one, name=f"t{i}") for i in range(tables)), totals=())
     found = next(a for a in attacks_of(plan) if a["name"].startswith("is she in? all"))
     vote = 1 / (1 + math.exp(-3 / tables))
     ways = [(k, math.comb(tables, k) * vote**k * (1 - vote) ** (tables - k)) for k in range(tables + 1)]

@@ -211,3 +211,31 @@ def test_counts_without_a_source_are_planned_with_and_the_page_says_so(folder: P
     assert done.exit_code == 0, done.output
     assert "--source" in done.stderr
     assert "counts.csv (nobody has said where it was published)" in (folder / "page.html").read_text(encoding="utf-8")
+
+
+def test_a_report_without_its_signature_names_the_option(folder: Path) -> None:
+    (folder / "page.html").write_text("x", encoding="utf-8")
+    (folder / "FR.public.toml").write_text(Identity.new("FR").public.to_toml(), encoding="utf-8")
+    code, words = refused("verify", "page.html", "--by", "FR.public.toml")
+    assert code == 1
+    assert "--signature" in words
+    assert "page.html.sig" in words
+
+
+def test_what_nobody_has_said_is_listed_and_can_be_said(folder: Path) -> None:
+    said = " ".join(pets("tune", "--planning", "counts.csv").output.split())
+    assert "Assumed, since nobody has said otherwise: epsilon 1;" in said
+    assert "1 registry (--sites)" in said
+    more = " ".join(pets("tune", "--planning", "counts.csv", "--sites", "7", "--epsilon", "2").output.split())
+    assert "registry (--sites)" not in more
+    assert "epsilon 2;" not in more.partition("Assumed")[2]
+    (folder / "demo.toml").write_text(to_toml(demo_plan("2026-01-01")), encoding="utf-8")
+    assert "Assumed" not in pets("tune", "demo.toml").output
+
+
+def test_assumptions_survive_the_way_to_the_plan_and_back(folder: Path) -> None:
+    built = ("--built", "2026-01-01")
+    assert pets("tune", "--planning", "counts.csv", "-o", "one.html", "--export", "out.toml", *built).exit_code == 0
+    assert pets("tune", "out.toml", "-o", "two.html").exit_code == 0
+    assert (folder / "one.html").read_bytes() == (folder / "two.html").read_bytes()
+    assert 'assumed = "epsilon, unit, sites, aggregator, noise_at, rule"' in (folder / "out.toml").read_text("utf-8")

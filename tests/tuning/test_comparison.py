@@ -12,12 +12,14 @@ import pytest
 import pets
 from pets.dp.distributed import PolyaShares
 from pets.tuning import Axis, Privacy, Source, Table, TuningPlan, crossing, demo_plan
+from pets.tuning.attacks import attacks_of
 from pets.tuning.comparison import mechanisms_of, placements_of
 from pets.tuning.outputs import Output, cell_key, noisy, rounding, synthetic
-from pets.tuning.suppression import suppressed
+from pets.tuning.suppression import _one, suppressed
 
 PLAN = demo_plan("2026-01-01")
-SHOWN = mechanisms_of(PLAN)
+CURATOR = replace(PLAN, noise_at="curator")
+SHOWN = mechanisms_of(CURATOR)
 ROWS = {row["kind"]: row for row in SHOWN["rows"]}
 DRAWS = 20_000
 
@@ -27,10 +29,13 @@ def error(kind: str, epsilon: float) -> float:
 
 
 OUTPUTS = {
-    "laplace": noisy(PLAN.noise(0)),
+    "laplace": noisy(CURATOR.noise(0)),
+    "laplace in shares": noisy(PLAN.noise(0)),
+    "gaussian in shares": noisy(replace(PLAN, privacy=Privacy(Fraction(3), "discrete_gaussian")).noise(0)),
     "rounding": rounding(),
     "cell key": cell_key(),
     "synthetic": synthetic(PLAN.noise(0)),
+    "synthetic of one party": synthetic(CURATOR.noise(0)),
 }
 
 
@@ -112,12 +117,41 @@ def test_subtraction_recovers_what_is_hidden_alone_and_not_with_further_cells() 
 
 
 def test_large_tables_say_that_they_were_not_searched() -> None:
-    axes = (Axis("a", tuple(map(str, range(50)))), Axis("b", tuple(map(str, range(20)))))
-    table = Table("t", axes, Fraction(1), tuple(i % 9 for i in range(1000)))
+    axes = (Axis("a", tuple(map(str, range(50)))), Axis("b", tuple(map(str, range(60)))))
+    table = Table("t", axes, Fraction(1), tuple(9 - (i % 61 == 0) * (i % 9) for i in range(3000)))
     plan = TuningPlan((table,), Source("published", "r", 4))
-    assert suppressed(plan).further is None
-    row = next(r for r in mechanisms_of(plan)["rows"] if r["kind"] == "suppression")
+    found = suppressed(plan)
+    assert found.further is None
+    assert found.recovered is None
+    row = next(r for r in mechanisms_of(plan)["rows"] if r["kind"] == "suppression_alone")
     assert "not searched" in row["note"]
+    (attack,) = [a for a in attacks_of(plan) if a["kind"] == "suppression"]
+    assert attack["what"].startswith("small cells that follow line by line")
+    assert attack["success"] == found.recovered_open / found.small == 1  # each lies alone in its line
+
+
+def test_what_follows_line_by_line_is_what_an_audit_finds_at_least() -> None:
+    axes = (Axis("a", tuple("xyz")), Axis("b", tuple("stuv")))
+    for counts in ((9, 2, 7, 8) * 3, (9, 2, 7, 8, 2, 9, 9, 9, 9, 9, 1, 1), (2, 3, 9, 9, 2, 3, 9, 9, 9, 9, 9, 4)):
+        table = Table("t", axes, Fraction(1), counts)
+        exact = suppressed(TuningPlan((table,), Source("published", "r", 4)))
+        lines = _one(table.shape, counts, False)
+        assert lines.small == exact.small
+        assert lines.recovered_open <= exact.recovered_open
+        sheet = np.array(counts).reshape(3, 4)
+        hidden = (sheet > 0) & (sheet < 5)
+        alone = hidden & ((hidden.sum(axis=0) == 1) | (hidden.sum(axis=1, keepdims=True) == 1))
+        assert lines.recovered_open >= alone.sum()
+
+
+def test_two_thousand_cells_of_a_flat_table_are_searched() -> None:
+    axes = (Axis("a", tuple(map(str, range(50)))), Axis("b", tuple(map(str, range(40)))))
+    table = Table("t", axes, Fraction(1), tuple(5 + i % 90 - (i % 97 == 0) * (1 + i % 90) for i in range(2000)))
+    found = suppressed(TuningPlan((table,), Source("published", "r", 4)))
+    assert found.further is not None
+    assert found.further > 0
+    assert found.recovered == 0
+    assert found.recovered_open > 0
 
 
 def test_tables_that_are_no_margins_of_one_have_no_planner_row() -> None:
@@ -129,12 +163,36 @@ def test_tables_that_are_no_margins_of_one_have_no_planner_row() -> None:
 
 
 def test_the_place_of_the_noise() -> None:
-    found = {row["name"]: row["variance_factor"] for row in placements_of(replace(PLAN, sites=21))}
-    assert found["curator"] == 1
-    assert found["local"] == 21
+    plan = replace(PLAN, sites=21)
+    rows = {row["name"]: row for row in placements_of(plan)}
+    assert rows["curator"]["variance_factor"] == 1
+    assert rows["local"]["variance_factor"] == 21
+    assert [name for name, row in rows.items() if row["this_plan"]] == ["distributed"]
+    # A third may drop out, and of the other 14 a minority may tell what they added: 8 are enough.
+    assert rows["distributed"]["honest"] == 8
     scale = Fraction(2)
-    shares = PolyaShares(scale, 15).total(21).variance
-    assert found["distributed"] == pytest.approx(shares / pets.noise.DiscreteLaplaceLaw(scale).variance)
+    shares = PolyaShares(scale, 8).total(21).variance
+    one = pets.noise.DiscreteLaplaceLaw(scale).variance
+    assert rows["distributed"]["variance_factor"] == pytest.approx(shares / one)
+    in_one_place = replace(plan, noise_at="curator")
+    assert plan.noise(0).variance / in_one_place.noise(0).variance == pytest.approx(shares / one)
+    assert [row["name"] for row in placements_of(in_one_place) if row["this_plan"]] == ["curator"]
+
+
+@pytest.mark.parametrize("mechanism", ["discrete_laplace", "discrete_gaussian"])
+@pytest.mark.parametrize("sites", [3, 5, 21])
+def test_the_page_plans_with_the_noise_that_a_pipeline_would_publish(mechanism: str, sites: int) -> None:
+    privacy = Privacy(Fraction(1), mechanism)  # type: ignore[arg-type]
+    plan = replace(PLAN, sites=sites, privacy=privacy, tables=(replace(PLAN.tables[1], share=Fraction(1)),), totals=())
+    rho = pets.guarantee.conversion.rho_for("1", "1e-6")
+    noise = pets.dp.DiscreteLaplace(1) if mechanism == "discrete_laplace" else pets.dp.DiscreteGaussian(rho)
+    pipeline = pets.Pipeline(
+        pets.Count(by=["cell"]), pets.Domain(cell=["a", "b"]), pets.mpc.MaskedSum(), noise, noise_at="sites"
+    )
+    preview = pipeline.preview([f"site {i}" for i in range(sites)])
+    law = preview.errors[0].laws[0]
+    assert plan.noise(0).variance == pytest.approx(law.variance, rel=1e-4)
+    assert plan.noise(0).half_width() == pets.noise.half_width(law, 0.95)
 
 
 def test_one_cell_and_no_case() -> None:

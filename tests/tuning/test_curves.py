@@ -12,10 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from pets.dp.engines import InsecureEngine
+from pets.dp.distributed import PolyaShares, concentrated_shares
 from pets.errors import InvalidArgument
 from pets.guarantee import ZeroConcentratedDP
-from pets.noise import DiscreteGaussianLaw, DiscreteLaplaceLaw, half_width
+from pets.noise import DiscreteGaussianLaw, DiscreteLaplaceLaw, NoiseLaw, half_width
 from pets.tuning import curves
 from pets.tuning.curves import Noise
 from pets.tuning.rule import NO_NOISE, Rule
@@ -80,17 +80,53 @@ def test_rho_is_the_inverse_of_the_library_s_conversion(epsilon: float, delta: f
     assert float(back) == pytest.approx(epsilon, rel=1e-8)
 
 
-@pytest.mark.parametrize("noise", [curves.laplace(0.5, 1), curves.laplace(2, 1), curves.gaussian(0.1, 1)])
+@pytest.mark.parametrize(("sites", "honest"), [(3, 2), (5, 3), (21, 8), (4, 4)])
+@pytest.mark.parametrize("scale", [Fraction(1, 3), Fraction(2), Fraction(40)])
+def test_noise_in_shares_is_the_law_of_the_library(scale: Fraction, sites: int, honest: int) -> None:
+    ours = curves.laplace(float(1 / scale), 1).in_shares(sites, honest)
+    assert agrees(ours, PolyaShares(scale, honest).total(sites))
+
+
+@pytest.mark.parametrize(("sites", "honest"), [(1, 1), (5, 3), (21, 8)])
+@pytest.mark.parametrize("sigma2", [Fraction(1, 4), Fraction(3), Fraction(23), Fraction(5000)])
+def test_gaussian_noise_in_shares_is_the_law_of_the_library(sigma2: Fraction, sites: int, honest: int) -> None:
+    ours = Noise("discrete_gaussian", float(sigma2)).in_shares(sites, honest)
+    assert agrees(ours, concentrated_shares(sigma2, honest).total(sites))
+
+
+def agrees(ours: Noise, law: NoiseLaw) -> bool:
+    assert ours.variance == pytest.approx(law.variance, rel=1e-9)
+    for level in (0.5, 0.95, 0.999):
+        assert ours.half_width(level) == half_width(law, level)
+    for k in (-3, 0, 1, 4, 19):
+        assert ours.at_least(k) == pytest.approx(1 - law.cdf(k - 1), rel=1e-7, abs=1e-12)
+    return True
+
+
+def test_shares_have_the_characteristic_function_of_a_sum() -> None:
+    """Without the library's own recursion: a power of that of the discrete Laplace law."""
+    noise = curves.laplace(0.7, 1).in_shares(5, 3)
+    weights = np.array(noise.weights)
+    for frequency in (0.1, 0.8, 2.0, 3.0):
+        found = 2 * (weights[1:] * np.cos(frequency * np.arange(1, len(weights)))).sum() + 1
+        found /= 2 * weights[1:].sum() + 1
+        decay = math.exp(-0.7)
+        one = (1 - decay) ** 2 / (1 - 2 * decay * math.cos(frequency) + decay**2)
+        assert found == pytest.approx(one ** (5 / 3), rel=1e-10)
+
+
+@pytest.mark.parametrize(
+    "noise",
+    [
+        curves.laplace(0.5, 1), curves.laplace(2, 1), curves.gaussian(0.1, 1), curves.laplace(0.5, 1).in_shares(5, 3),
+        curves.gaussian(0.1, 1).in_shares(21, 8), curves.gaussian(0.01, 1).in_shares(3, 2),
+    ],
+)  # fmt: skip
 def test_closed_forms_agree_with_the_real_sampler(noise: Noise) -> None:
-    from pets.tuning.totals import law_of
+    from pets.tuning.outputs import draw_noise
 
     draws = 100_000
-    engine, law = InsecureEngine(8), law_of(noise)
-    drawn = (
-        engine.discrete_laplace(law.scale, draws)  # type: ignore[attr-defined]
-        if noise.kind == "discrete_laplace"
-        else engine.discrete_gaussian(law.sigma2, draws)  # type: ignore[attr-defined]
-    )
+    drawn = draw_noise(noise, draws, 8)
     for count in (1, 3, 5):
         close(np.mean(count + drawn <= 0), curves.seen_as_zero(noise, count), draws)
     close(np.mean(drawn >= 1), curves.phantom(noise), draws)

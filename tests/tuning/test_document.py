@@ -41,9 +41,9 @@ DOCUMENT = numbers_of(PLAN)
 
 # What the page is built from: the sections that its script reads.
 SECTIONS = {
-    "schema", "title", "language", "internal", "built", "version", "grid", "source", "privacy", "rule", "headline",
-    "plain", "tables", "usable", "years", "totals", "totals_warning", "mechanisms", "noise_placement", "attack",
-    "who_sees", "cost", "budget", "recommendation", "plan_toml", "plan_lines", "decision",
+    "schema", "title", "language", "internal", "built", "version", "grid", "source", "privacy", "assumed", "sites",
+    "rule", "headline", "plain", "tables", "usable", "years", "totals", "totals_warning", "mechanisms",
+    "noise_placement", "attack", "who_sees", "cost", "budget", "recommendation", "plan_toml", "plan_lines", "decision",
 }  # fmt: skip
 
 

@@ -206,3 +206,46 @@ def test_an_earlier_release_is_a_source_that_names_itself(tmp_path: Path) -> Non
     assert plan.source.kind == "release"
     assert drawn.digest[:16] in plan.source.text
     assert plan.tables[0].counts == (7, 0)
+
+
+@pytest.mark.parametrize(("mark", "number"), [(";", "12,5"), ("\t", "12,5"), (";", "12.5"), (",", "12.5")])
+def test_decimals_are_written_as_spreadsheets_write_them(tmp_path: Path, mark: str, number: str) -> None:
+    name = "a" if mark == "," else "a, b"
+    found = read(tmp_path, f"diagnosis{mark}expected\n{name}{mark}{number}\nc{mark}3\n")
+    assert sorted(count for count, _ in found.cells.values()) == [3, 12.5]
+    assert (name,) in found.cells
+
+
+def test_points_and_commas_in_one_file_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="point and numbers with a comma"):
+        read(tmp_path, "d;expected\na;1.200\nb;12,5\n")
+
+
+def test_a_file_without_a_column_of_counts_is_told_what_it_has(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="The file has: Diagnose, erwartet"):
+        read(tmp_path, "Diagnose;erwartet\na;12\n")
+
+
+def test_a_pipeline_s_own_assumption_about_colluders_is_kept(tmp_path: Path) -> None:
+    domain = '[unit]\nid = "p"\n[attributes.d]\ntype = "categorical"\ncategories = ["a", "b"]\n'
+    (tmp_path / "domain.toml").write_text(f"schema = 1\n{domain}", encoding="utf-8")
+    plan = (
+        'schema = 1\ndomain = "domain.toml"\nnoise_at = "sites"\ncolluding_sites = {n}\n[query]\ntype = "count"\n'
+        'by = ["d"]\n[mechanism]\ntype = "discrete_laplace"\nepsilon = "1"\n[aggregator]\ntype = "masked_sum"\n'
+    )
+    counts = file(tmp_path, "d,count\na,5\nb,60\n")
+    for colluding, honest in ((6, 8), (0, 14)):
+        path = tmp_path / "plan.toml"
+        path.write_text(plan.format(n=colluding), encoding="utf-8")
+        found = load(path, counts, Given(sites=21))
+        assert found.adders == (21, honest)
+        assert "noise_at" not in found.assumed
+        assert "aggregator" not in found.assumed
+        again = tmp_path / "again.toml"
+        again.write_text(to_toml(found), encoding="utf-8")
+        assert load(again) == found
+    assert load(path, counts).sites == 3  # the fewest that a secure sum has, and marked as assumed
+    assert "sites" in load(path, counts).assumed
+    path.write_text(plan.format(n=6), encoding="utf-8")
+    with pytest.raises(InvalidArgument, match="--sites"):
+        load(path, counts)

@@ -23,7 +23,7 @@ def one(counts: tuple[float, ...], labels: tuple[str, ...] | None = None, **fiel
 
 
 def enough(plan: TuningPlan, targets: Targets, epsilon: Fraction) -> bool:
-    noises = (plan.privacy.noise(float(epsilon), float(t.share)) for t in plan.tables)
+    noises = (plan.noise(i, float(epsilon)) for i in range(len(plan.tables)))
     return all(meets(plan, t, noise, targets) for t, noise in zip(plan.tables, noises, strict=True))
 
 

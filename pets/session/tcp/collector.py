@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from pets.errors import MessageRejected, PetsError, ProtocolAbort
+from pets.errors import MessageRejected, PetsError, ProtocolAbort, TooFewSites
 from pets.session.engine import Message, Session, Step
 from pets.session.party import Outcome
 from pets.session.spec import SERVER
@@ -73,6 +73,14 @@ class Collector:
     wait
         Seconds to wait for all parties to come, before anything starts. A party that comes later may still join
         at the first stage.
+    everyone
+        True asks nobody anything before all parties have come, and knows no total but that of all sites: a site that
+        drops out ends the session.
+
+    Attributes
+    ----------
+    address
+        Where it listens, once it does.
     """
 
     def __init__(
@@ -85,6 +93,7 @@ class Collector:
         say: Callable[[str], None],
         *,
         wait: float,
+        everyone: bool = False,
     ) -> None:
         self.store, self.aggregator, self.contract, self.say = store, aggregator, contract, say
         self.spec = contract.spec
@@ -92,7 +101,9 @@ class Collector:
         self.others = tuple(name for name in self.parties if name != SERVER)
         self._publish, self._deliver, self._wait_for_all = publish, deliver, wait
         self._hub = Hub(say)
-        self._gathering = Gathering(self._hub, store, self.others, aggregator.keyed, contract.deadline)
+        self._gathering = Gathering(self._hub, store, self.others, aggregator.keyed, contract.deadline, everyone)
+        self._everyone = everyone
+        self.address: tuple[str, int] | None = None
         self._live: set[str] = set()
         self._invited: Counter[str] = Counter()
         self._mailbox = Mailbox()
@@ -106,7 +117,8 @@ class Collector:
         ProtocolAbort
             There is no total.
         NotConnected
-            The address cannot be used, or parties are missing without which no keys can be agreed on.
+            The address cannot be used, or parties are missing without which no keys can be agreed on, or which all
+            are needed: nobody was asked anything, and the session can be held later.
         JournalError, SessionReused
             The session of this number is another one, or over.
         """
@@ -117,7 +129,7 @@ class Collector:
         contract = self.contract.to_bytes()
         door = Door(self.store.identity, self.store.roster, contract, limit, self._hub.admit, self.say)
         try:
-            where = await door.open(host, port)
+            where = self.address = await door.open(host, port)
             self.say(f"listening on {where[0]}:{where[1]}")
             if begun:
                 self.say("going on where the session stood")
@@ -142,6 +154,7 @@ class Collector:
             keys = session_keys(journal, self.store.study, self.spec, keyed=self.aggregator.keyed)
             session = Session(self.aggregator, self.spec, SERVER, keys, journal=SessionJournal(journal))
             outcome = await self._carry(session)
+            self._require_everyone([name for name in self.spec.sites if name not in outcome.survivors])
             finished = self._finish(session, outcome)
         finally:
             journal.close()
@@ -151,6 +164,12 @@ class Collector:
         self._end(RELEASED, why)
         await self._farewell(set(self.others) - session.dropped, why)
         return finished
+
+    def _require_everyone(self, missing: list[str]) -> None:
+        if self._everyone and missing:
+            raise ProtocolAbort(
+                "end", f"{', '.join(missing)} dropped out, and all sites must be in the total", missing[0]
+            )
 
     def _finish(self, session: Session, outcome: Outcome) -> Finished:
         """Publish; if that is refused the others may go, since the total is known here and the journal keeps it."""
@@ -196,8 +215,13 @@ class Collector:
         return bool(hub.came) and bool(awaited) and awaited <= gone
 
     def _leave_out(self, session: Session) -> None:
-        self.say(f"late, and from now on left out: {', '.join(sorted(self._step.waiting_for))}")
-        self._step = session.timeout()
+        late = sorted(self._step.waiting_for)
+        self.say(f"late, and from now on left out: {', '.join(late)}")
+        try:
+            self._step = session.timeout()
+        except TooFewSites:
+            self._require_everyone(late)
+            raise
         for name in session.dropped:
             self._tell_end(name, DROPPED, "late")
         self._flush()

@@ -10,7 +10,7 @@ from pets.config import as_plain, canonical_json, parse_json
 from pets.errors import ConfigError, InvalidArgument, MessageRejected, PetsError
 from pets.session.spec import Spec
 
-LIMIT = 4 * 2**20
+LIMIT = 16 * 2**20
 """Longest contract, in bytes."""
 
 _FORMAT = "pets contract 1"
@@ -34,6 +34,15 @@ _WORDS = {
     "mechanism": "how the total is published",
     "noise_at": "where the noise is added",
     "dataset": "the name of the data set",
+    "synthesizer": "how the model is made",
+    "training": "what is fitted",
+    "across": "how the sites add up and where the noise is",
+    "repeat": "which repeat of the study it is",
+    "version": "the version of pets",
+    "round": "how many rounds there have been",
+    "asked": "what is asked in this round",
+    "answers": "the answers to earlier rounds",
+    "over": "whether the study is over",
 }
 
 
@@ -95,6 +104,6 @@ class Contract:
         """
         theirs, mine = ({**c.plan, **c.spec.to_dict(), "deadline": c.deadline} for c in (self, own))
         keys = [key for key in sorted({*theirs, *mine}) if theirs.get(key) != mine.get(key)]
-        if {"query", "domain"} & set(keys):
+        if {"query", "domain", "synthesizer", "training", "asked"} & set(keys):
             keys = [key for key in keys if key not in ("signature", "size", "bound", "lower", "noise_bound")]
         return tuple(_WORDS.get(key, key) for key in keys)

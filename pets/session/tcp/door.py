@@ -39,6 +39,8 @@ class Door:
         Called with name and connection of each party that joins.
     say
         Called with each line of progress.
+    read
+        Called with the name of each party that came for the contract only.
     """
 
     identity: Identity
@@ -47,6 +49,7 @@ class Door:
     limit: int
     admit: Callable[[str, Link], None]
     say: Callable[[str], None]
+    read: Callable[[str], None] | None = None
     refused: int = 0
     _strangers: dict[asyncio.Task[None], asyncio.StreamWriter] = field(default_factory=dict)
     _server: asyncio.Server | None = None
@@ -114,6 +117,8 @@ class Door:
         else:
             self.say(f"{who.name} reads the contract")
             writer.close()
+            if self.read is not None:
+                self.read(who.name)
 
     def _refuse(self, writer: asyncio.StreamWriter, why: str) -> None:
         """Close a connection with a line in the log, as far as the log is not itself what is attacked."""

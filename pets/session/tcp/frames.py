@@ -18,6 +18,9 @@ IDLE = 60.0
 
 PING_EVERY = 15.0
 
+EPOCH = 8
+"""Bytes of the number of a key agreement."""
+
 
 class Kind(IntEnum):
     """What a frame is; from the collector (C) or to it (P)."""
@@ -27,7 +30,7 @@ class Kind(IntEnum):
     WELCOME = 3  # C: the contract, signed over both nonces
     READY = 4  # P: the study whose keys I hold
     SETUP = 5  # C: agree on new keys; any agreement that runs is over
-    AGREE = 6  # a body of the key agreement
+    AGREE = 6  # a body of the key agreement; to the collector with its epoch before it
     GO = 7  # C: the session runs; how many messages of yours and for you there are
     HAVE = 8  # P: how many messages of each sender I hold
     MESSAGE = 9  # a message of the session

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pets.errors import NotConnected
 from pets.identity import StudySetup
 from pets.session.spec import SERVER
-from pets.session.tcp.frames import Kind
+from pets.session.tcp.frames import EPOCH, Kind
 from pets.session.tcp.hub import Hub
 from pets.session.tcp.store import PURPOSE, Store
 
@@ -27,6 +27,8 @@ class Gathering:
         Whether the session needs keys.
     deadline
         Seconds for each answer in a key agreement.
+    everyone
+        Whether the session is of no use without all of them.
     """
 
     hub: Hub
@@ -34,6 +36,8 @@ class Gathering:
     others: tuple[str, ...]
     keyed: bool
     deadline: float
+    everyone: bool = False
+    _tried: int = 0
 
     async def run(self, wait: float) -> None:
         """Return when all are here, or `wait` seconds are over.
@@ -41,7 +45,7 @@ class Gathering:
         Raises
         ------
         NotConnected
-            Parties are missing without which no keys can be agreed on.
+            Parties are missing without which no keys can be agreed on, or the session is of no use.
         """
         until = time.monotonic() + wait
         self.hub.say(f"waiting for {len(self.others)} parties: {', '.join(self.others)}")
@@ -50,7 +54,8 @@ class Gathering:
                 await self._agree()
                 until = max(until, time.monotonic() + self.deadline)
                 continue
-            event = None if self._rest_has_stopped() else await self.hub.next(until)
+            # A party that stopped because the session before this one was over comes back in a moment.
+            event = None if not self.everyone and self._rest_has_stopped() else await self.hub.next(until)
             if event is None:
                 self._require_keys()
                 return
@@ -88,6 +93,9 @@ class Gathering:
 
     def _require_keys(self) -> None:
         missing = ", ".join(self._absent)
+        if self.everyone and self.store.study is not None:
+            lacking = ", ".join(name for name in self.others if not self.fits(name))
+            raise NotConnected(f"{lacking} did not come, so nothing was asked of the others: all must be in the total.")
         if not self.keyed or any(self.fits(name) for name in self.others):
             self.hub.say(f"waited long enough; going on without {missing}")
             return
@@ -98,14 +106,14 @@ class Gathering:
 
     async def _agree(self) -> None:
         """Agree on keys; when a connection is lost meanwhile, nothing is kept, and it begins anew."""
-        epoch = max(int(time.time()), self.store.epoch + 1)
+        epoch = self._tried = max(int(time.time()), self.store.epoch + 1, self._tried + 1)
         setup = StudySetup(self.store.identity, self.store.roster, purpose=PURPOSE, epoch=epoch)
         self.hub.say("agreeing on keys with all parties of the roster, once for all later sessions")
         for name in self.hub.ready:
-            self.hub.send(name, Kind.SETUP, epoch.to_bytes(8, "big"))
+            self.hub.send(name, Kind.SETUP, epoch.to_bytes(EPOCH, "big"))
         turn = setup.start()
         while turn.result is None:
-            bodies = await self._bodies(turn.expect)
+            bodies = await self._bodies(turn.expect, epoch)
             if bodies is None:
                 return
             turn = setup.advance(bodies)
@@ -114,8 +122,8 @@ class Gathering:
         self.hub.ready.clear()
         self.store.adopt(turn.result, epoch)
 
-    async def _bodies(self, expected: frozenset[str]) -> dict[str, bytes] | None:
-        """Return what the parties answer; None if one of them went away."""
+    async def _bodies(self, expected: frozenset[str], epoch: int) -> dict[str, bytes] | None:
+        """Return what the parties answer; None if one of them went away. Answers to an earlier try may still come."""
         bodies: dict[str, bytes] = {}
         until = time.monotonic() + self.deadline
         while bodies.keys() < expected:
@@ -124,7 +132,8 @@ class Gathering:
                 late = ", ".join(sorted(expected - bodies.keys()))
                 raise NotConnected(f"the keys could not be agreed on: {late} did not answer within the deadline.")
             if event.kind == Kind.AGREE:
-                bodies[event.name] = event.body
+                if event.body[:EPOCH] == epoch.to_bytes(EPOCH, "big"):
+                    bodies[event.name] = event.body[EPOCH:]
             elif event.kind is None or event.kind == Kind.READY:
                 return None
         return bodies

@@ -29,7 +29,7 @@ from pets.session.tcp import positions
 from pets.session.tcp.contract import LIMIT, Contract
 from pets.session.tcp.dial import dial
 from pets.session.tcp.ending import DROPPED, RELEASED, Ending, printable
-from pets.session.tcp.frames import Kind
+from pets.session.tcp.frames import EPOCH, Kind
 from pets.session.tcp.limits import longest_frame
 from pets.session.tcp.link import Link
 from pets.session.tcp.store import PURPOSE, SessionJournal, Store, session_keys
@@ -275,7 +275,7 @@ class Member:
         link.send(Kind.READY, bytes(32) if self.store.study is None else self.store.study.study)
 
     def _start_setup(self, link: Link, body: bytes) -> None:
-        if self._session is not None or len(body) != 8:
+        if self._session is not None or len(body) != EPOCH:
             raise MessageRejected("asks for new keys in the middle of a session, or in another form")
         epoch = int.from_bytes(body, "big")
         self.store.check_epoch(epoch)
@@ -283,7 +283,7 @@ class Member:
         setup = StudySetup(self.store.identity, self.store.roster, purpose=PURPOSE, epoch=epoch)
         self._setup = setup, epoch
         for sent in setup.start().send.values():
-            link.send(Kind.AGREE, sent)
+            link.send(Kind.AGREE, body, sent)
 
     def _agree(self, link: Link, body: bytes) -> None:
         if self._setup is None:
@@ -291,7 +291,7 @@ class Member:
         setup, epoch = self._setup
         turn = setup.advance({SERVER: body})
         for sent in turn.send.values():
-            link.send(Kind.AGREE, sent)
+            link.send(Kind.AGREE, epoch.to_bytes(EPOCH, "big"), sent)
         if turn.result is not None:
             self._setup = None
             self._moved = time.monotonic()

@@ -4,5 +4,6 @@ from __future__ import annotations
 
 from pets.synthetic.across.arrangement import Arrangement
 from pets.synthetic.across.fit import fit_across
+from pets.synthetic.across.joint_fit import JointFit
 
-__all__ = ["Arrangement", "fit_across"]
+__all__ = ["Arrangement", "JointFit", "fit_across"]

@@ -79,7 +79,9 @@ class Arrangement:
             )
         found = cls(aggregator, tuple(sites), noise_at, 1, site_bound)
         fewest = aggregator.fewest_sites(found.spec("", 1))
-        colluding = (fewest - 1) // 2 if colluding_sites is None else colluding_sites
+        # Of two, each knows its own share and sees the total: the other one's must be enough.
+        usual = max((fewest - 1) // 2, min(fewest - 1, 1))
+        colluding = usual if colluding_sites is None else colluding_sites
         if colluding >= fewest:
             raise InvalidArgument("colluding_sites", f"is {colluding}, and a total may be over {fewest} sites only")
         return cls(aggregator, tuple(sites), noise_at, fewest - colluding, site_bound)

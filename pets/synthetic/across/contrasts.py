@@ -1,14 +1,17 @@
 r"""Which pairs of columns depend on each other, asked once, with noise inside the sum.
 
-The exponential mechanism needs exact scores, which nobody has where the noise is inside the sum. So each pair gets one
-*contrast*: every column is split in two halves at a public point (from the noisy counts of its codes), and each row
+The exponential mechanism needs exact scores, which nobody has where the noise is inside the sum. So each pair gets
+*contrasts*: every column is split in two halves at a public point (from the noisy counts of its codes), and each row
 adds 1 if it is in the same half of both columns, and -1 if not. A model says what that number should be; the
-difference is the L1 distance of the two-by-two tables of the halves, margins being equal. All are asked at once, as so
-many numbers that a row moves by 1, and every later choice is arithmetic on the noisy answers: it costs nothing more.
+difference is the L1 distance of the two-by-two tables of the halves, margins being equal. A column of more than two
+codes is split a second time, across the first: ends from middle, or each half's groups apart. A pair gets a contrast
+for every two splits, and the root of their squares stands for its misfit. All are asked at once, as so many numbers
+that a row moves by 1, and every later choice is arithmetic on the noisy answers: it costs nothing more.
 
 Against a table of two by two, of which the margins are known already, a contrast has half the noise. Against choosing
-by exact scores it costs accuracy: noise grows with the root of the number of pairs, and what halves do not show (a
-column that matters at both ends alike, a pair that matters only in one stratum) is not seen.
+by exact scores it costs accuracy: noise grows with the root of the number of contrasts, and what they do not show (a
+pattern finer than quarters, a pair that matters only in one stratum) is not seen. With one split alone a pair of
+columns that say the same, such as a level of education and its number, is missed now and then.
 """
 
 from __future__ import annotations
@@ -17,7 +20,8 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from itertools import combinations
+from functools import cached_property
+from itertools import combinations, product
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,6 +43,7 @@ SHARE = Fraction(1, 4)
 _MEAN_ABSOLUTE = math.sqrt(2 / math.pi)
 
 Signs = Sequence[NDArray[np.int64]]
+"""For each column 1 or -1 by group, or several such rows: one for each split."""
 
 
 def plan_across(
@@ -64,7 +69,8 @@ def plan_across(
         levels = tuple(
             replace(level, choice=Fraction(0), table=(level.choice + level.table) * (1 - part)) for level in levels
         )
-        contrasts = tuple((pair, whole * part / len(pairs)) for pair in pairs)
+        asked = [(*pair, i, j) for pair in pairs for i, j in product(*(_splits_of(encoding, axis) for axis in pair))]
+        contrasts = tuple((one, whole * part / len(asked)) for one in asked)
     unit = encoding.domain.unit
     like = SharedSpending(Fraction(1), unit, len(arrangement.sites), arrangement.honest)
     steps = steps_of(plan.first, plan.clocks, levels, contrasts)
@@ -102,17 +108,52 @@ def halves(mass: Array, *, ordered: bool) -> NDArray[np.int64]:
     return signs
 
 
+def splits(mass: Array, *, ordered: bool) -> NDArray[np.int64]:
+    """Return :func:`halves`, and across them the halves of each half, as rows of 1 and -1; arguments as there."""
+    first = halves(mass, ordered=ordered)
+    second = np.ones_like(first)
+    for side in (1, -1):
+        inside = np.flatnonzero(first == side)
+        if inside.size > 1:
+            # With an order: both ends apart from the middle.
+            second[inside] = halves(mass[inside], ordered=ordered) * (side if ordered else 1)
+    return np.stack([first, second])
+
+
 def contrast_of_codes(codes: NDArray[np.int64], pairs: Sequence[Axes], signs: Signs) -> NDArray[np.int64]:
-    """Return the contrast of each pair over some rows; one row moves each by 1. Confidential."""
-    side = np.stack([one[column] for one, column in zip(signs, codes, strict=True)])
+    """Return contrasts over some rows; one row moves each by 1. Confidential.
+
+    Parameters
+    ----------
+    codes
+        Groups of each column, shape (columns, rows).
+    pairs
+        Two columns each, and for either which of its splits; the first if that is left out.
+    signs
+        The splits.
+    """
+    rows = [np.atleast_2d(one)[:, column] for one, column in zip(signs, codes, strict=True)]
+    begin = np.cumsum([0, *(len(row) for row in rows)])
+    side = np.concatenate(rows)
     both = side @ side.T
-    return np.array([both[pair] for pair in pairs], dtype=np.int64)
+    places = [(begin[a] + i, begin[b] + j) for a, b, i, j in map(_full, pairs)]
+    return np.array([both[place] for place in places], dtype=np.int64)
 
 
 def contrast_of_table(table: Array, axes: Axes, pair: Axes, signs: Signs) -> float:
-    """Return the contrast of a pair by a table of counts that holds both."""
-    away = tuple(i for i, axis in enumerate(axes) if axis not in pair)
-    return float(signs[pair[0]] @ table.sum(axis=away) @ signs[pair[1]])
+    """Return a contrast, named as in :func:`contrast_of_codes`, by a table of counts that holds both columns."""
+    a, b, i, j = _full(pair)
+    away = tuple(place for place, axis in enumerate(axes) if axis not in (a, b))
+    return float(np.atleast_2d(signs[a])[i] @ table.sum(axis=away) @ np.atleast_2d(signs[b])[j])
+
+
+def _full(pair: Axes) -> Axes:
+    return pair if len(pair) == 4 else (*pair, 0, 0)
+
+
+def _splits_of(encoding: Encoding, axis: int) -> range:
+    """Return the numbers of the splits of a column, from public facts: two codes can be split in one way."""
+    return range(1 if encoding.sizes[axis] < 3 else 2)
 
 
 @dataclass(eq=False)
@@ -122,16 +163,24 @@ class Contrasts:
     Attributes
     ----------
     values
-        The noisy contrast of each pair.
+        The noisy contrasts, named as in :func:`contrast_of_codes`.
     sigma2
         Parameter of their noise.
     signs
-        The halves.
+        The splits.
     """
 
     values: Mapping[Axes, int]
     sigma2: float
     signs: Signs
+
+    @cached_property
+    def of_pair(self) -> Mapping[Axes, Sequence[Axes]]:
+        """The contrasts of each pair of columns."""
+        found: dict[Axes, list[Axes]] = {}
+        for name in self.values:
+            found.setdefault(name[:2], []).append(name)
+        return found
 
     def best(
         self,
@@ -162,8 +211,9 @@ class Contrasts:
             noise = _noise_of(pair, known, sizes)
             if noise is not None:
                 squares += noise**2
-            elif pair in self.values:
-                gap = self.values[pair] - contrast_of_table(table, axes, pair, self.signs)
+                continue
+            for name in self.of_pair.get(pair, ()):
+                gap = self.values[name] - contrast_of_table(table, axes, name, self.signs)
                 squares += gap * gap - self.sigma2
         return math.copysign(math.sqrt(abs(squares)), squares)
 

@@ -9,9 +9,9 @@ from fractions import Fraction
 import numpy as np
 from numpy.typing import NDArray
 
-from pets.synthetic.across.contrasts import Contrasts, contrast_of_codes, halves
+from pets.synthetic.across.contrasts import Contrasts, contrast_of_codes, splits
 from pets.synthetic.across.spending import SharedSpending
-from pets.synthetic.across.sums import SiteSums
+from pets.synthetic.across.sums import Sums
 from pets.synthetic.coarsening import Grouping, nonnegative
 from pets.synthetic.engine.factors import Axes
 from pets.synthetic.fitting import Fitting, Noisy, Tables
@@ -30,7 +30,7 @@ class CuratorFitting(Fitting):
         The sites.
     """
 
-    sums: SiteSums = field(kw_only=True)
+    sums: Sums = field(kw_only=True)
 
     def regroup(self, groupings: tuple[Grouping, ...]) -> None:
         """Take other groups for each column, everywhere."""
@@ -66,7 +66,7 @@ class SharedFitting(Fitting):
         With contrasts.
     """
 
-    sums: SiteSums = field(kw_only=True)
+    sums: Sums = field(kw_only=True)
     plan: Plan = field(kw_only=True)
     contrasts: Contrasts | None = None
 
@@ -101,7 +101,7 @@ class SharedFitting(Fitting):
 
     def _asked(self) -> Contrasts:
         signs = [
-            halves(nonnegative(grouping.summed(margin(self, i)), self.total), ordered=column.ordered)
+            splits(nonnegative(grouping.summed(margin(self, i)), self.total), ordered=column.ordered)
             for i, (grouping, column) in enumerate(zip(self.groupings, self.encoding.columns, strict=True))
         ]
         if not self.plan.contrasts:

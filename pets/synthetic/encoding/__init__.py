@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pets.synthetic.encoding.encoder import Encoding, rows_of
+from pets.synthetic.encoding.order import Anchor
 from pets.synthetic.encoding.survival import Survival
 
-__all__ = ["Encoding", "Survival", "rows_of"]
+__all__ = ["Anchor", "Encoding", "Survival", "rows_of"]

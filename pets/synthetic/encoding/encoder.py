@@ -15,8 +15,8 @@ from pets.csprng import RandomSource
 from pets.domain import Categorical, Date, Domain, Integer, Numeric
 from pets.errors import InvalidArgument
 from pets.synthetic.encoding.columns import DEFAULT_BINS, CodedColumn, Codes, labelled, written
-from pets.synthetic.encoding.order import Order, draw_in_order, gaps
-from pets.synthetic.encoding.reading import bounded, in_order, read_codes
+from pets.synthetic.encoding.order import Anchor, Order, draw_in_order, gaps
+from pets.synthetic.encoding.reading import Starts, bounded, in_order, read_codes
 from pets.synthetic.encoding.rules import MOST_CELLS, allowed, bounding, structural_zeros
 from pets.synthetic.encoding.survival import Survival, checked_survival, resolution_of
 from pets.synthetic.engine.factors import Factor
@@ -40,16 +40,25 @@ class Encoding:
         Whether each date is coded by its own bins, instead of by the time from another one.
     link
         Columns of a parent table whose joint table any model keeps, so that rows can be drawn given them.
+    anchors
+        Dates of the parent's row from which dates are counted.
     """
 
     domain: Domain
     survival: tuple[Survival, ...] = ()
     calendar: bool = False
     link: tuple[str, ...] = ()
+    anchors: tuple[Anchor, ...] = ()
 
     @classmethod
     def of(
-        cls, domain: Domain, survival: Sequence[Survival] = (), *, calendar: bool = False, link: Sequence[str] = ()
+        cls,
+        domain: Domain,
+        survival: Sequence[Survival] = (),
+        *,
+        calendar: bool = False,
+        link: Sequence[str] = (),
+        anchors: Sequence[Anchor] = (),
     ) -> Encoding:
         """Return the encoding after checking that it can be used.
 
@@ -62,7 +71,7 @@ class Encoding:
             raise InvalidArgument("domain", "must be a Domain", "Load one with pets.Domain.from_file('registry.toml').")
         if not len(domain):
             raise InvalidArgument("domain", "has no attributes", "Declare the columns to be synthesized.")
-        found = cls(domain, checked_survival(survival, domain), calendar, tuple(link))
+        found = cls(domain, checked_survival(survival, domain), calendar, tuple(link), tuple(anchors))
         found._refuse_both()
         model = GraphicalModel(found.sizes, found.zeros + found.bounding)
         if model.tree.cells > MOST_CELLS:
@@ -90,7 +99,7 @@ class Encoding:
     @cached_property
     def order(self) -> Order:
         """Which columns cannot be before others, and from which date each of them is counted."""
-        return Order.of(self.domain, self.survival, around=not self.calendar)
+        return Order.of(self.domain, self.survival, around=not self.calendar, anchors=self.anchors)
 
     @cached_property
     def columns(self) -> tuple[CodedColumn, ...]:
@@ -145,25 +154,49 @@ class Encoding:
         """
         return bounded(*self.read(frame), self.domain.unit.max_rows)
 
-    def read(self, frame: object) -> tuple[Codes, NDArray[np.int64] | None]:
+    def read(self, frame: object, starts: Starts | None = None) -> tuple[Codes, NDArray[np.int64] | None]:
         """Return the codes of all rows, -1 for those that do not count, and a number for each row's unit. Confidential.
+
+        Parameters
+        ----------
+        frame
+            The rows.
+        starts
+            For each column with an anchor that date, for every row.
 
         Raises
         ------
         InvalidArgument, DataError
             The frame does not fit the domain.
         """
-        codes, units = read_codes(frame, self.binned, self.columns)
+        self._check_starts(starts)
+        codes, units = read_codes(frame, self.binned, self.columns, starts)
         codes = np.where(_breaking(self.zeros, codes), -1, codes)
         if self.order.before:
-            codes = np.where(in_order(frame, self.binned, self.order.pairs())[None, :], codes, -1)
+            codes = np.where(in_order(frame, self.binned, self.order.pairs(), starts)[None, :], codes, -1)
         return codes, units
 
-    def decode(self, codes: Codes, source: RandomSource) -> pd.DataFrame:
-        """Return rows as a pandas frame; numbers are uniform on the grid within their bin, if no order says else."""
+    def decode(self, codes: Codes, source: RandomSource, starts: Starts | None = None) -> pd.DataFrame:
+        """Return rows as a pandas frame; numbers are uniform on the grid within their bin, if no order says else.
+
+        Parameters
+        ----------
+        codes
+            Shape (columns, rows).
+        source
+            Of random bits.
+        starts
+            For each column with an anchor that date, for every row.
+
+        Raises
+        ------
+        InvalidArgument
+            Dates are counted from rows of another table, which are missing.
+        """
         import pandas as pd
 
-        numbers: dict[str, tuple[Codes, Any]] = self._ordered(codes, source)
+        self._check_starts(starts)
+        numbers: dict[str, tuple[Codes, Any]] = self._ordered(codes, source, starts or {})
         found: dict[str, Any] = {}
         for i in self._by_dependence():
             column = self.columns[i]
@@ -181,9 +214,16 @@ class Encoding:
             return CodedColumn(name, attribute, after)
         if since is None:
             return CodedColumn(name, attribute, date=attribute)
-        origin = self.binned[since.origin]
+        outside = {anchor.column: anchor.date for anchor in self.anchors}
+        origin = outside[name] if since.outside else self.binned[since.origin]
         assert isinstance(origin, Date)  # noqa: S101 dates are counted from dates
         return CodedColumn(name, gaps(attribute, origin, since.sign), since=since, date=attribute)
+
+    def _check_starts(self, starts: Starts | None) -> None:
+        if {anchor.column for anchor in self.anchors} - set(starts or {}):
+            raise InvalidArgument(
+                "model", "has dates that count from rows of another table", "Take all tables at once."
+            )
 
     def _refuse_both(self) -> None:
         for column in self.columns:
@@ -193,7 +233,7 @@ class Encoding:
                     "Leave `after` out, or take the attribute out of the order.",
                 )  # fmt: skip
 
-    def _ordered(self, codes: Codes, source: RandomSource) -> dict[str, tuple[Codes, Any]]:
+    def _ordered(self, codes: Codes, source: RandomSource, starts: Starts) -> dict[str, tuple[Codes, Any]]:
         """Return the values of all columns that have an order, none before one that it follows."""
         ordered = {
             column.name: (i, column) for i, column in enumerate(self.columns) if column.name in self.order.before
@@ -207,11 +247,12 @@ class Encoding:
             ranges[name] = np.maximum(low, first), np.minimum(high, last), absent
         drawn = draw_in_order(ranges, self.order.open_pairs(), source)
         found: dict[str, tuple[Codes, Any]] = {}
-        for name, (_, column) in ordered.items():
+        for name, (_, column) in sorted(ordered.items(), key=lambda one: _depth(one[1][1])):
             value = drawn[name]
             if column.since is not None:
+                start = starts[name].astype(np.int64) if column.since.outside else found[column.since.origin][0]
                 # Beyond the bounds a date stops at them; as bounds have the same order as dates, dates keep theirs.
-                value = np.clip(drawn[column.since.origin] + column.since.sign * value, *self.order.bounds[name])
+                value = np.clip(start + column.since.sign * value, *self.order.bounds[name])
             found[name] = value, ranges[name][2]
         return found
 
@@ -243,6 +284,11 @@ class Encoding:
 def rows_of(codes: Codes) -> int:
     """Return the number of rows. Confidential."""
     return int(codes.shape[1])
+
+
+def _depth(column: CodedColumn) -> int:
+    """Return a number that is larger than that of the date from which a date is counted."""
+    return 0 if column.since is None else 1 if column.since.outside else 2
 
 
 def _breaking(zeros: Sequence[Factor], codes: Codes) -> Any:

@@ -41,10 +41,32 @@ class Since:
         Name of the other date.
     sign
         1 if it is not before the origin, -1 if not after it.
+    outside
+        Whether the origin is of a row of another table.
     """
 
     origin: str
     sign: int
+    outside: bool = False
+
+
+@dataclass(frozen=True)
+class Anchor:
+    """A date of a row of another table, from which a date of this one is counted, and which that cannot be before.
+
+    Attributes
+    ----------
+    column
+        The date of this table.
+    origin
+        What the other is called here, such as ``'patients.birth'``.
+    date
+        What is declared about the other. It is never missing.
+    """
+
+    column: str
+    origin: str
+    date: Date
 
 
 @dataclass(frozen=True)
@@ -66,20 +88,35 @@ class Order:
     bounds: Mapping[str, tuple[int, int]]
 
     @classmethod
-    def of(cls, domain: Domain, survival: Sequence[Survival], *, around: bool = True) -> Order:
+    def of(
+        cls, domain: Domain, survival: Sequence[Survival], *, around: bool = True, anchors: Sequence[Anchor] = ()
+    ) -> Order:
         """Return the order of a domain and of survivals with an origin; if not `around`, all dates by the calendar.
+
+        Of dates that are ordered with each other, one may have an anchor: it is the origin of the others.
 
         Raises
         ------
         InvalidArgument
-            An origin is not ordered with all other dates, may be missing, or the order contradicts itself.
+            An origin is not ordered with all other dates, may be missing, or the order contradicts itself; or a date
+            with an anchor has bounds that end before those of the anchor.
         """
         chains = [(pair.origin, pair.time) for pair in survival if pair.origin is not None]
         if chains:
             domain = Domain(domain.attributes, order=[*domain.order, *chains])
-        before = earlier(domain.order)
+        before = dict(earlier(domain.order))
         origins = {pair.origin for pair in survival if pair.origin is not None}
-        return cls(before, _origins(domain, before, origins) if around else {}, _bounds(domain, before))
+        anchored = {anchor.column: Since(anchor.origin, 1, outside=True) for anchor in anchors}
+        since = _origins(domain, before, origins, set(anchored)) if around else {}
+        before |= {name: frozenset() for name in anchored if name not in before}
+        found = cls(before, since | anchored, _bounds(domain, before))
+        for anchor in anchors:
+            if found.bounds[anchor.column][1] < limits(anchor.date)[1]:
+                raise InvalidArgument(
+                    "after", f"has {anchor.column!r} end before {anchor.origin!r} does, which it cannot be before",
+                    "Declare wider bounds for the later date, and for those that follow it, such as the same.",
+                )  # fmt: skip
+        return found
 
     def pairs(self) -> list[tuple[str, str]]:
         """Return every two columns of which the second cannot be before the first."""
@@ -152,16 +189,19 @@ def draw_in_order(
     return found
 
 
-def _origins(domain: Domain, before: Mapping[str, frozenset[str]], wanted: set[str]) -> dict[str, Since]:
+def _origins(
+    domain: Domain, before: Mapping[str, frozenset[str]], wanted: set[str], anchored: set[str]
+) -> dict[str, Since]:
     found: dict[str, Since] = {}
     for part in _parts(before):
         if not isinstance(domain[part[0]], Date):
             continue
         fit = [name for name in part if domain[name].invalid != "category" and _comparable(name, part, before)]
-        chosen = [name for name in part if name in wanted]
+        chosen = [name for name in part if name in wanted or name in anchored]
         if len(chosen) > 1 or not set(chosen) <= set(fit):
             raise InvalidArgument(
-                "survival", f"has the origin {chosen[0]!r}, from which not all dates ordered with it can be counted",
+                "after" if anchored & set(chosen) else "survival",
+                f"has the origin {chosen[0]!r}, from which not all dates ordered with it can be counted",
                 "Take one date that is ordered with all others and never missing, and put it into the domain's order.",
             )  # fmt: skip
         if fit:

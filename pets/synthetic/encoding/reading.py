@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import count
 from typing import Any
 
@@ -20,8 +20,13 @@ from pets.synthetic.encoding.order import limits
 
 RAW = "raw"
 
+Starts = Mapping[str, NDArray[np.float64]]
+"""For each date that is counted from one of another table, that one for every row, in periods; NaN for none."""
 
-def read_codes(frame: object, domain: Domain, columns: Sequence[CodedColumn]) -> tuple[Codes, NDArray[np.int64] | None]:
+
+def read_codes(
+    frame: object, domain: Domain, columns: Sequence[CodedColumn], starts: Starts | None = None
+) -> tuple[Codes, NDArray[np.int64] | None]:
     """Return codes of shape (columns, rows), -1 where the policy drops the row, and a number for each row's unit.
 
     Parameters
@@ -32,6 +37,8 @@ def read_codes(frame: object, domain: Domain, columns: Sequence[CodedColumn]) ->
         The domain, every attribute of which has bins.
     columns
         How each attribute is coded.
+    starts
+        Dates of another table.
 
     Raises
     ------
@@ -42,8 +49,7 @@ def read_codes(frame: object, domain: Domain, columns: Sequence[CodedColumn]) ->
     """
     site = open_site(frame, Marginals([[name] for name in domain.names]).bind(domain))
     _refuse_foreign(frame, domain)
-    linked = [(c.name, c.after[0] if c.after else c.since.origin) for c in columns if c.after or c.since]  # type: ignore[union-attr]
-    raw = sorted({name for both in linked for name in both})
+    raw = sorted({name for column in columns for name in _counted(column)})
     by_name = {column.name: column for column in site.columns}
     wanted = [column.expressions()[0] for column in site.columns]
     wanted += [nw.nth(by_name[name].position).alias(f"{RAW}{i}") for i, name in enumerate(raw)]
@@ -55,7 +61,7 @@ def read_codes(frame: object, domain: Domain, columns: Sequence[CodedColumn]) ->
         if column.after is not None:
             cells[column.name] = _after(column, cells, numbers, domain)
         if column.since is not None:
-            cells[column.name] = _since(column, cells[column.name], numbers, domain)
+            cells[column.name] = _since(column, cells[column.name], numbers, domain, starts or {})
     units = None if site.unit is None else _unit_numbers(rows[UNIT], str(domain.unit.id))
     codes = np.array([cells[column.name] for column in columns], dtype=np.int64).reshape(len(columns), len(rows))
     return codes, units
@@ -106,7 +112,14 @@ def _values(values: nw.Series[Any], attribute: Attribute) -> NDArray[np.float64]
     return date_steps(attribute, values)[0] if isinstance(attribute, Date) else _numbers(values)
 
 
-def in_order(frame: object, domain: Domain, pairs: Sequence[tuple[str, str]]) -> NDArray[np.bool_]:
+def steps_of(values: nw.Series[Any], date: Date) -> NDArray[np.float64]:
+    """Return dates as whole numbers of periods within the bounds, NaN where there is none or its policy refuses it."""
+    return _steps(_values(values, date), date)
+
+
+def in_order(
+    frame: object, domain: Domain, pairs: Sequence[tuple[str, str]], starts: Starts | None = None
+) -> NDArray[np.bool_]:
     """Return which rows hold no value before one that the domain puts in front of it, where both are known.
 
     Parameters
@@ -117,14 +130,18 @@ def in_order(frame: object, domain: Domain, pairs: Sequence[tuple[str, str]]) ->
         The domain.
     pairs
         Columns of which the second cannot be before the first.
+    starts
+        Dates of another table which columns cannot be before.
     """
-    names = sorted({name for pair in pairs for name in pair})
+    begins = starts or {}
+    names = sorted({*(name for pair in pairs for name in pair), *begins})
     site = open_site(frame, Marginals([[name] for name in names]).bind(domain))
     places = {column.name: column.position for column in site.columns}
     rows = site.run(lambda _: site.source.select(*(nw.nth(places[name]).alias(name) for name in names)))
     steps = {name: _steps(_values(rows[name], domain[name]), domain[name]) for name in names}
     with np.errstate(invalid="ignore"):
         broken = [steps[second] < steps[first] for first, second in pairs]
+        broken += [steps[name] < start for name, start in begins.items()]
     return np.asarray(~np.logical_or.reduce(broken), dtype=np.bool_)
 
 
@@ -137,11 +154,23 @@ def _steps(values: NDArray[np.float64], attribute: Attribute) -> NDArray[np.floa
     return np.where((scaled >= low) & (scaled <= high), scaled, np.nan)
 
 
-def _since(column: CodedColumn, own: Codes, numbers: dict[str, NDArray[np.float64]], domain: Domain) -> Codes:
+def _counted(column: CodedColumn) -> list[str]:
+    """Return the columns of the table that a column which is counted from another is coded by, itself included."""
+    if column.after is not None:
+        return [column.name, column.after[0]]
+    if column.since is None:
+        return []
+    return [column.name] if column.since.outside else [column.name, column.since.origin]
+
+
+def _since(
+    column: CodedColumn, own: Codes, numbers: dict[str, NDArray[np.float64]], domain: Domain, starts: Starts
+) -> Codes:
     """Return the codes of a date as time from its origin; a date on the wrong side of it counts as the same day."""
     assert column.since is not None  # noqa: S101
     origin = column.since.origin
-    gap = _clipped(domain, column.name, numbers[column.name]) - _clipped(domain, origin, numbers[origin])
+    start = starts[column.name] if column.since.outside else _clipped(domain, origin, numbers[origin])
+    gap = _clipped(domain, column.name, numbers[column.name]) - start
     top = len(column.attribute.labels)
     gap = np.clip(np.nan_to_num(column.since.sign * gap), *column.limits)
     codes = np.searchsorted(column.inner_edges, gap, side="right").astype(np.int64)

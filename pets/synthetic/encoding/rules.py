@@ -101,15 +101,18 @@ def _of_pair(
 def bounding(columns: Sequence[CodedColumn], order: Order) -> tuple[Factor, ...]:
     """Return, for each date that is counted from another, which codes of the two lead beyond its bounds.
 
-    What is left of a pair may still lead beyond them in part. Rows stop at the bounds in any case; these factors only
-    tell a model what is public anyway, so codes that they treat differently may share a group.
+    That date may be of another table, if the codes of it are known here. What is left of a pair may still lead beyond
+    the bounds in part. Rows stop at them in any case; these factors only tell a model what is public anyway, so codes
+    that they treat differently may share a group.
     """
     places = {column.name: i for i, column in enumerate(columns)}
     found = []
     for i, column in enumerate(columns):
-        if column.since is None:
+        if column.since is None or column.since.origin not in places:
             continue
         at = places[column.since.origin]
+        if columns[at].since is not None:  # whose codes are no days of the calendar
+            continue
         low, high = _range(columns[at], order)
         gap_low, gap_high = (column.since.sign * end for end in _range(column, order))
         reach = np.sort(np.stack([gap_low, gap_high]), axis=0)
@@ -131,7 +134,7 @@ def _of_bounds(column: CodedColumn, axis: int, order: Order) -> Factor:
 def _range(column: CodedColumn, order: Order) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Return the lowest and highest value of each code that is no missing value."""
     low, high, _ = column.ranges(np.arange(len(column.attribute.labels)))
-    if column.since is not None:
+    if column.since is not None or column.name not in order.bounds:
         return low, high
     first, last = order.bounds[column.name]
     return np.maximum(low, first), np.minimum(high, last)

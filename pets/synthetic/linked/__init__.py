@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from pets.synthetic.linked.declaration import LinkedDomain
 from pets.synthetic.linked.synthesizer import Linked
 from pets.synthetic.linked.tables import LinkedTables
 from pets.synthetic.linked.tree import Child
 
-__all__ = ["Child", "Linked", "LinkedTables"]
+__all__ = ["Child", "Linked", "LinkedDomain", "LinkedTables"]

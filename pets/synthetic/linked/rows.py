@@ -12,10 +12,13 @@ from numpy.typing import NDArray
 
 from pets.errors import DataError, InvalidArgument, did_you_mean
 from pets.synthetic.encoding.columns import Codes
-from pets.synthetic.encoding.reading import first_rows
+from pets.synthetic.encoding.reading import first_rows, steps_of
 from pets.synthetic.linked.tree import Child, Tree, View, number_of
 
 Numbers = NDArray[np.int64]
+Dates = NDArray[np.float64]
+_EXACT = 2.0**53
+
 Keys = list[tuple[Hashable, ...]]
 Columns = Mapping[str, list[Hashable]]
 
@@ -23,9 +26,11 @@ Columns = Mapping[str, list[Hashable]]
 def linked_codes(frames: object, tree: Tree, views: Mapping[str, View]) -> dict[str, Codes]:
     """Return the codes of each table's view, shape (columns, rows). Confidential.
 
-    A row counts if it fits its domain and its parent's row counts; of a patient one row counts, and of each parent at
-    most as many rows as declared: the first in the order of their codes. So what becomes of a row depends on the rows
-    of its patient alone, and removing a patient removes that patient's rows from every table and changes no other row.
+    A row counts if it fits its domain, its parent's row counts and no date is before the one of that row from which it
+    counts; of a patient one row counts, and of each parent at most as many rows as declared: the first in the order of
+    their codes. A date that counts from the parent's is coded by these two dates, which are of one patient. So what
+    becomes of a row depends on the rows of its patient alone, and removing a patient removes that patient's rows from
+    every table and changes no other row.
 
     Raises
     ------
@@ -39,17 +44,56 @@ def linked_codes(frames: object, tree: Tree, views: Mapping[str, View]) -> dict[
     _refuse_mixed(keys)
     kept: dict[str, Codes] = {}
     parents: dict[str, Numbers] = {}
+    dates: dict[str, Mapping[str, Dates]] = {}
     for name, view in views.items():
-        codes, _ = view.own.read(sources[name].drop(list(keys[name])).to_native())
         child = tree.child(name)
         owner = _owners(keys[name], tree, child, keys)
+        starts = {} if child is None else starts_of(view, dates[child.parent], owner)
+        codes, _ = view.own.read(sources[name].drop(list(keys[name])).to_native(), starts)
         whole = np.flatnonzero((codes >= 0).all(axis=0) & (owner >= 0))
         chosen = whole[first_rows(codes[:, whole], owner[whole], 1 if child is None else child.most)]
         kept[name], parents[name] = codes[:, chosen], owner[chosen]
         keys[name] = {column: [values[i] for i in chosen] for column, values in keys[name].items()}
+        dates[name] = {column: steps[chosen] for column, steps in dates_of(sources[name], name, tree).items()}
     found: dict[str, Codes] = {}
     for name, view in views.items():
         found[name] = _joined(view, kept[name], parents, found, views, tree)
+    return found
+
+
+def dates_of(source: nw.DataFrame[Any], name: str, tree: Tree) -> dict[str, Dates]:
+    """Return the dates of a table from which dates of tables below count, in periods.
+
+    Parameters
+    ----------
+    source
+        Rows of the table, real or artificial.
+    name
+        Of the table.
+    tree
+        Of all tables.
+    """
+    columns = sorted({above for child in tree.below(name) for above in dict(child.after).values()})
+    domain = tree.domains[name]
+    return {column: steps_of(source[column], domain[column]) for column in columns}  # type: ignore[arg-type]
+
+
+def starts_of(view: View, dates: Mapping[str, Dates], parents: Numbers) -> dict[str, Dates]:
+    """Return for each date that counts from one of the parent's row that one, NaN for rows without a parent.
+
+    Parameters
+    ----------
+    view
+        Of the table.
+    dates
+        Of the parent's rows.
+    parents
+        The number of each row's parent, or -1.
+    """
+    found = {}
+    for column, above in view.starts.items():
+        whole = np.append(dates[above], np.nan)  # the last is that of nobody, -1
+        found[column] = whole[parents]
     return found
 
 
@@ -81,11 +125,17 @@ def _refuse_mixed(keys: Mapping[str, Mapping[str, list[Hashable]]]) -> None:
 
 
 def _keys(values: nw.Series[Any], column: str) -> list[Hashable]:
-    """Return the keys of all rows, None where there is none."""
+    """Return the keys of all rows, exactly, None where there is none."""
     lost = values.is_null().to_list()
     keys = [None if none else value for none, value in zip(lost, values.to_list(), strict=True)]
     if not all(isinstance(key, Hashable) for key in keys):
         raise DataError(column, "holds values that are no keys, such as lists", "Give numbers or texts.")
+    if any(isinstance(key, float) and abs(key) >= _EXACT for key in keys):
+        # A reader of files makes decimals of whole numbers as soon as one is missing; from here on two become one.
+        raise DataError(
+            column, "holds numbers of 2**53 or more as decimals, which no longer tell patients apart",
+            "Read it as text, or as whole numbers that may be missing: dtype='Int64' in pandas.",
+        )  # fmt: skip
     return keys
 
 

@@ -6,7 +6,8 @@ drawn from the top: patients, then as many tumours as drawn, given the patient, 
 exists, numbers of rows follow their own law, and nothing has to be repaired.
 
 **Guarantee.** Let a patient have at most :math:`c_t` rows in table t, which the reading enforces: what is kept of a
-patient is a function of that patient's rows (:mod:`pets.synthetic.linked.rows`). Adding or removing a patient then adds
+patient is a function of that patient's rows (:mod:`pets.synthetic.linked.rows`), also where a date is coded as the time
+since one of its parent's row, which is of the same patient. Adding or removing a patient then adds
 or removes at most :math:`c_t` columns of the codes of table t and changes no other. A fit of table t is
 :math:`\rho_t`-zCDP for units of at most :math:`c_t` rows: a table of counts moves by at most :math:`c_t` in L2 norm and
 gets discrete Gaussian noise of variance :math:`c_t^2 / (2 \rho)` for each share :math:`\rho` of :math:`\rho_t`, and a
@@ -53,7 +54,7 @@ from pets.synthetic.linked.tree import Child, Tree, View, number_of
 from pets.synthetic.model import Model
 from pets.synthetic.mst import MST
 from pets.synthetic.prediction import Prediction
-from pets.synthetic.prior import Known
+from pets.synthetic.prior import Known, Prior
 from pets.synthetic.synthesizer import Synthesizer
 
 if TYPE_CHECKING:
@@ -84,6 +85,8 @@ class Linked:
         Synthesizer of each table: ``'adaptive'``, ``'mst'``, ``'aim'`` or ``'independent'``.
     shares
         How the budget is divided over the tables; by default as said in :mod:`pets.synthetic.linked.synthesizer`.
+    prior
+        For some tables what is public about their columns, see :class:`~pets.synthetic.Prior`.
 
     Raises
     ------
@@ -110,6 +113,7 @@ class Linked:
     rows: int | None
     model: str
     shares: tuple[tuple[str, Fraction], ...]
+    prior: tuple[tuple[str, Prior], ...]
 
     def __init__(
         self,
@@ -122,6 +126,7 @@ class Linked:
         rows: int | None = None,
         kind: str = "adaptive",
         shares: Mapping[str, Number] | None = None,
+        prior: Mapping[str, Prior] | None = None,
     ) -> None:
         if kind not in _KINDS:
             raise InvalidArgument("kind", "is not known", did_you_mean(str(kind), _KINDS))
@@ -129,11 +134,14 @@ class Linked:
             raise InvalidArgument(
                 "shares", "must map names of tables to numbers", "Give {'patients': 2, 'tumours': 1}."
             )
+        if not isinstance(prior or {}, Mapping) or not all(isinstance(one, Prior) for one in (prior or {}).values()):
+            raise InvalidArgument("prior", "must map names of tables to Prior", "Give {'patients': Prior(...)}.")
         given = {name: positive(share, f"shares.{name}") for name, share in (shares or {}).items()}
         found: dict[str, Any] = {"budget": Budget.of(epsilon, delta, rho), "model": kind, "rows": rows}
         found["children"] = (children,) if isinstance(children, Child) else tuple(children)
         found["survival"] = (survival,) if isinstance(survival, Survival) else tuple(survival)
         found["shares"] = tuple(sorted(given.items()))
+        found["prior"] = tuple(sorted((prior or {}).items()))
         for name, value in found.items():
             object.__setattr__(self, name, value)
         _KINDS[kind](rho=1, rows=rows)  # refuses a wrong number of rows
@@ -219,6 +227,7 @@ class Linked:
         found: dict[str, Any] = {"type": self.kind} | {k: as_text(v) for k, v in amounts.items() if v is not None}
         found |= {"children": [child.to_dict() for child in self.children], "model": self.model, "rows": self.rows}
         found["shares"] = {name: as_text(share) for name, share in self.shares}
+        found |= {"prior": {name: one.to_dict() for name, one in self.prior}} if self.prior else {}
         return found | {"survival": [pair.to_dict() for pair in self.survival]}
 
     def divided(self, tree: Tree, views: Mapping[str, View]) -> dict[str, Fraction]:
@@ -239,13 +248,17 @@ class Linked:
 
     def _parts(self, tree: Tree, views: Mapping[str, View]) -> dict[str, Synthesizer]:
         """Return the synthesizer of each table."""
-        rho = self.divided(tree, views)
+        rho, prior = self.divided(tree, views), dict(self.prior)
+        for name in prior:
+            if name not in views:
+                raise InvalidArgument(f"prior.{name}", "is no table", did_you_mean(name, views))
         return {
             name: _KINDS[self.model](
                 rho=rho[name],
                 survival=view.whole.survival,
                 workload=_workload(view) if view.link else None,
                 rows=self.rows if name == tree.root else None,
+                prior=prior.get(name),
             )
             for name, view in views.items()
         }

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import narwhals.stable.v2 as nw
 import numpy as np
 from numpy.typing import NDArray
 
@@ -17,6 +18,7 @@ from pets.errors import ConfigError, InvalidArgument, PetsError
 from pets.guarantee import ApproxDP, DPGuarantee, Guarantee, NoFormalGuarantee, ZeroConcentratedDP, from_dict
 from pets.synthetic.encoding import Survival
 from pets.synthetic.encoding.columns import Codes
+from pets.synthetic.linked.rows import Dates, dates_of, starts_of
 from pets.synthetic.linked.tree import Child, Tree, View, number_of
 from pets.synthetic.model import Model
 from pets.synthetic.model_file import read as read_model
@@ -92,7 +94,7 @@ class LinkedTables:
         if seed is not None and (isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0):
             raise InvalidArgument("seed", "must be a whole number of at least 0")
         source = random_source(secrets.randbits(128) if seed is None else int(seed))
-        views, drawn = self.tree.views(), _Drawn({}, {}, {})
+        views, drawn = self.tree.views(), _Drawn({}, {}, {}, {})
         for view in views.values():
             self._draw(view, views, int(patients), drawn, source)
         return {name: self._written(view, drawn, source) for name, view in views.items()}
@@ -152,8 +154,10 @@ class LinkedTables:
     def _written(self, view: View, drawn: _Drawn, source: RandomSource) -> pd.DataFrame:
         names = view.whole.names
         own = drawn.codes[view.name][[names.index(name) for name in view.own.names]]
-        frame = view.own.decode(own, source)
         child = self.tree.child(view.name)
+        starts = {} if child is None else starts_of(view, drawn.dates[child.parent], drawn.parent[view.name])
+        frame = view.own.decode(own, source, starts)
+        drawn.dates[view.name] = dates_of(nw.from_native(frame, eager_only=True), view.name, self.tree)
         keys = {str(self.tree.unit.id): drawn.patient[view.name] + 1}
         if child is not None and child.key is not None:
             keys[child.key] = drawn.parent[view.name] + 1
@@ -170,11 +174,22 @@ class LinkedTables:
 
 @dataclass(frozen=True, eq=False)
 class _Drawn:
-    """What has been drawn so far, by table: codes of its view, and for each row its parent's and patient's number."""
+    """What has been drawn so far, by table.
+
+    Attributes
+    ----------
+    codes
+        Of its view.
+    parent, patient
+        For each row the number of its parent's, and of its patient.
+    dates
+        Dates from which those of tables below count.
+    """
 
     codes: dict[str, Codes]
     parent: dict[str, NDArray[np.int64]]
     patient: dict[str, NDArray[np.int64]]
+    dates: dict[str, dict[str, Dates]]
 
 
 def read(data: bytes) -> LinkedTables:
@@ -206,6 +221,8 @@ def read(data: bytes) -> LinkedTables:
 def _fits(tree: Tree, models: Mapping[str, Model]) -> bool:
     views = tree.views()
     return list(views) == list(models) and all(
-        view.whole.domain == models[name].encoding.domain and view.whole.link == models[name].encoding.link
+        view.whole.domain == models[name].encoding.domain
+        and view.whole.link == models[name].encoding.link
+        and view.whole.anchors == models[name].encoding.anchors
         for name, view in views.items()
     )

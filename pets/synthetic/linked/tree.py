@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from math import prod
 from typing import Any
 
-from pets.domain import Attribute, Domain, Integer
+from pets.domain import Attribute, Date, Domain, Integer
 from pets.errors import InvalidArgument, did_you_mean
 from pets.privacy_unit import PrivacyUnit
-from pets.synthetic.encoding import Encoding, Survival
+from pets.synthetic.encoding import Anchor, Encoding, Survival
 
 MOST_LINK = 2**12
 """Most combinations of the columns of parents on which the rows of a child table may depend."""
@@ -38,11 +38,20 @@ class Child:
         on, and ``'number of tumours'``. By default as many as leave at most 4,096 combinations.
     survival
         Times to events of its rows.
+    after
+        For dates of this table the date of the parent's row that each cannot be before, as in
+        ``{'diagnosis': 'birth'}``. They are coded as the time between the two, so no row can break it. The parent's is
+        never missing; of dates that are ordered with each other, the one from which the others count may be named.
 
     Raises
     ------
     InvalidArgument
         An argument is of the wrong kind or out of range.
+
+    Examples
+    --------
+    >>> Child("treatments", "tumours", most=3, key="tumour_id", after={"begin": "diagnosis"}).after
+    (('begin', 'diagnosis'),)
     """
 
     table: str
@@ -51,6 +60,7 @@ class Child:
     key: str | None = None
     given: Sequence[str] | None = None
     survival: Sequence[Survival] = ()
+    after: Mapping[str, str] | Sequence[tuple[str, str]] = ()
 
     def __post_init__(self) -> None:
         for argument in ("table", "parent"):
@@ -66,12 +76,14 @@ class Child:
             object.__setattr__(self, "given", tuple(self.given))
         pairs = (self.survival,) if isinstance(self.survival, Survival) else tuple(self.survival)
         object.__setattr__(self, "survival", pairs)
+        object.__setattr__(self, "after", _as_after(self.after))
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain data."""
         found: dict[str, Any] = {"table": self.table, "parent": self.parent, "most": self.most}
         found |= {} if self.key is None else {"key": self.key}
         found |= {} if self.given is None else {"given": list(self.given)}
+        found |= {"after": dict(self.after)} if self.after else {}
         return found | {"survival": [pair.to_dict() for pair in self.survival]}
 
     @classmethod
@@ -96,6 +108,8 @@ class View:
         For each of those columns of parents its name in the parent's view.
     most
         Rows that one patient may have.
+    starts
+        For each own date that counts from one of the parent's row, the name of that.
     """
 
     name: str
@@ -103,6 +117,7 @@ class View:
     whole: Encoding
     link: Mapping[str, str]
     most: int
+    starts: Mapping[str, str]
 
 
 @dataclass(frozen=True, eq=False)
@@ -195,8 +210,33 @@ class Tree:
         attributes |= {number_of(below.table): Integer(0, below.most) for below in self.below(name)}
         unit = PrivacyUnit(self.unit.id, self.most(name), self.unit.neighbours, self.unit.max_sites)
         whole = Domain(attributes, unit=unit, impossible=domain.impossible, order=domain.order)
-        encoding = Encoding.of(whole, tuple(survival), link=tuple(link))
-        return View(name, Encoding.of(domain, tuple(survival)), encoding, link, self.most(name))
+        starts = {} if child is None else dict(child.after)
+        anchors = self._anchors(child) if child is not None else ()
+        encoding = Encoding.of(whole, tuple(survival), link=tuple(link), anchors=anchors)
+        own = Encoding.of(domain, tuple(survival), anchors=anchors)
+        return View(name, own, encoding, link, self.most(name), starts)
+
+    def _anchors(self, child: Child) -> tuple[Anchor, ...]:
+        """Return the dates of a parent from which dates of a child count, after checking that they can be used."""
+        found = []
+        for column, above in dict(child.after).items():
+            path = f"children.{child.table}.after.{column}"
+            for name, table in ((column, child.table), (above, child.parent)):
+                domain = self.domains[table]
+                if name not in domain or not isinstance(domain[name], Date):
+                    dates = [other for other in domain if isinstance(domain[other], Date)]
+                    raise InvalidArgument(path, f"{name!r} is no date of {table!r}", did_you_mean(name, dates))
+            date, start = self.domains[child.table][column], self.domains[child.parent][above]
+            assert isinstance(date, Date)  # noqa: S101 checked above
+            assert isinstance(start, Date)  # noqa: S101
+            if start.invalid == "category":
+                raise InvalidArgument(
+                    path, f"{above!r} of {child.parent!r} may be missing", "Name a date that every row of it has."
+                )
+            if date.resolution != start.resolution:
+                raise InvalidArgument(path, "and the parent's date have two resolutions", "Declare both in one.")
+            found.append(Anchor(column, f"{child.parent}.{above}", start))
+        return tuple(found)
 
     def _check(self) -> None:
         if self.unit.id is None or self.unit.max_rows != 1:
@@ -230,6 +270,21 @@ class Tree:
                         f"domain.{name}.{column}", "has a name that models of linked tables give to other columns",
                         "Rename it: no 'number of' a table, and no name of a table before a point.",
                     )  # fmt: skip
+
+
+def _as_after(after: object) -> tuple[tuple[str, str], ...]:
+    """Return pairs of a child's date and its parent's, sorted."""
+    pairs = tuple(after.items()) if isinstance(after, Mapping) else after
+    if not isinstance(pairs, tuple) or not all(
+        isinstance(pair, tuple) and len(pair) == 2 and all(isinstance(name, str) and name for name in pair)
+        for pair in pairs
+    ):
+        raise InvalidArgument(
+            "after", "must map dates of the table to dates of its parent", "Give {'diagnosis': 'birth'}."
+        )
+    if len(dict(pairs)) < len(pairs):
+        raise InvalidArgument("after", "names a date twice", "A date counts from one other.")
+    return tuple(sorted(pairs))
 
 
 def _is_made(column: str, tables: Mapping[str, Domain]) -> bool:

@@ -16,9 +16,8 @@ import pets
 from pets.csprng import InsecureRandom
 from pets.errors import BudgetExceeded, DataError, InvalidArgument, PairingRefused, ProtocolAbort, RangeOverflow
 from pets.synthetic import AIM, MST, Adaptive, Independent, Model, Prior, aim, independent, mst
-from pets.synthetic.across import Arrangement
+from pets.synthetic.across import Arrangement, JointFit
 from pets.synthetic.across.contrasts import contrast_of_codes, plan_across
-from pets.synthetic.across.fit import _check, drawn_across
 from pets.synthetic.across.joint_fitting import SharedFitting
 from pets.synthetic.across.sums import SiteSums
 from pets.synthetic.draws import Draws
@@ -54,7 +53,8 @@ def sums(sites: dict[str, pd.DataFrame], aggregator: Any, seed: int | None, **mo
 def drawn(kind: Any, sites: dict[str, pd.DataFrame], aggregator: Any, seed: int | None = 5, **more: Any) -> Model:
     made = kind(epsilon=3, delta="1e-6", survival=SURVIVAL)
     noise = Draws.secure() if seed is None else Draws.insecure(seed)
-    return drawn_across(made, ENCODING, sums(sites, aggregator, seed, **more), noise)
+    added = sums(sites, aggregator, seed, **more)
+    return JointFit(made, ENCODING, added.arrangement).run(added, noise)
 
 
 def contents(model: Model) -> bytes:
@@ -144,6 +144,15 @@ def test_more_sites_than_must_be_honest_make_more_noise_and_the_model_says_so():
     ratios = [float(a.sigma2 / b.sigma2) for a, b in zip(careful.tables, trusting.tables, strict=True)]
     assert ratios == pytest.approx([1.5] * len(ratios), rel=0.05)
     assert careful.settings["across"]["honest"] == 2
+
+
+def test_of_two_sites_the_share_of_either_is_enough():
+    """Each knows its own and sees the totals, so what is left against it is the noise of the other one."""
+    for sites, honest in ((2, 1), (3, 2), (9, 4)):
+        found = Arrangement.of(ENCODING, MASKED, [f"site {i}" for i in range(sites)], "sites", None, None)
+        assert found.honest == honest, sites
+    told = Arrangement.of(ENCODING, MASKED, ["FR", "UK"], "sites", 0, None)
+    assert told.honest == 2
 
 
 @pytest.fixture
@@ -302,7 +311,7 @@ def test_what_more_rows_would_ask_is_refused_before_it_is_paid():
 
     arrangement = Arrangement.of(question, Watched(), tuple(DEALT), "sites", None, None)
     assert not plan_across(made, question, made.budget, 50, arrangement).contrasts
-    _check(made, question, arrangement)
+    JointFit(made, question, arrangement).check()
     assert set(seen) == {False, True}
 
 

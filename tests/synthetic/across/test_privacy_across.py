@@ -18,9 +18,8 @@ from pets.dp.accounting import DiscreteGaussianLoss, ZCDPLoss, account
 from pets.dp.distributed import GaussianShares, SkellamShares, concentrated_shares
 from pets.noise import DiscreteGaussianLaw
 from pets.synthetic import AIM, MST, Independent, aim, independent, mst
-from pets.synthetic.across import Arrangement, contrasts
+from pets.synthetic.across import Arrangement, JointFit, contrasts
 from pets.synthetic.across.contrasts import Contrasts, contrast_of_codes, contrast_of_table, halves, plan_across
-from pets.synthetic.across.fit import drawn_across
 from pets.synthetic.across.spending import SharedSpending
 from pets.synthetic.across.sums import SiteSums
 from pets.synthetic.budget import Budget, Step
@@ -62,7 +61,8 @@ def run(synthesizer: Any, encoding: Encoding, codes: np.ndarray) -> tuple[bytes,
     sites = {"a": codes[:, ::2], "b": codes[:, 1::2], "c": codes[:, :0]}
     arrangement = Arrangement.of(encoding, pets.mpc.MaskedSum(), tuple(sites), "sites", 1, None)
     sums = Recorder(arrangement, sites)
-    return drawn_across(synthesizer, encoding, sums, Draws.insecure(1)).to_bytes(), sums.questions
+    joint = JointFit(synthesizer, encoding, arrangement)
+    return joint.run(sums, Draws.insecure(1)).to_bytes(), sums.questions
 
 
 def neighbours(encoding: Encoding, codes: np.ndarray) -> Iterator[np.ndarray]:

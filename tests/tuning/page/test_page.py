@@ -179,7 +179,7 @@ def test_every_text_is_used_and_every_used_text_exists(demo: dict[str, Any]) -> 
     said = {one or other for one, other in said}
     said |= set(re.findall(r"texts\.(\w+)", text)) - {"terms"}
     assert said <= keys, said - keys
-    built = ("ask_", "rule_", "column_", "verdict_", "source_")
+    built = ("ask_", "rule_", "column_", "verdict_", "source_", "choose_", "assumed_")
     unused = {key for key in keys if not re.search(rf"\b{key}\b", text) and not key.startswith(built)}
     assert {key for key in unused if not key.endswith(("_title", "_lead"))} == set()
 

@@ -14,7 +14,8 @@ GOLDEN = json.loads((Path(__file__).parents[1] / "data" / "golden_curves.json").
 SCRIPTS = files("pets.tuning.page") / "scripts"
 EVALUATE = """
 const noiseOf = (c) => c.kind === "discrete_laplace"
-  ? laplace(c.epsilon, c.sensitivity) : gaussian(rhoFor(c.epsilon, c.delta), c.sensitivity ** 2);
+  ? laplace(c.epsilon, c.sensitivity, c.adders)
+  : gaussian(rhoFor(c.epsilon, c.delta), c.sensitivity ** 2, c.adders);
 return JSON.stringify(cases.map((c) => {
   const noise = noiseOf(c);
   const rule = rules[c.rule];
@@ -73,6 +74,9 @@ def test_the_browser_agrees_with_python(browser: Any) -> None:
         ("Math.exp(-x * k) / (1 + decay)", "Math.exp(-x * k) / 2"),
         ("const SUMMED = 9.5", "const SUMMED = 4.5"),
         ("Z95 ** 2 / 4", "Z95 / 4"),
+        ("decay * (k + 1 - shape) * ratio", "decay * (k - 1 + shape) * ratio"),
+        ("variance / (2 * k + variance * ratio)", "variance / (2 * k + ratio)"),
+        ("sigma2 < SMOOTH * adders.honest", "sigma2 < SMOOTH"),
         ("Math.floor(count + 0.5)", "Math.floor(count)"),
         ("whole(count) >= rule.minimum_count", "whole(count) > rule.minimum_count"),
     ],

@@ -72,13 +72,26 @@ const bucketRow = (name, { cells: all, usable, cases, kept }, kind = null) =>
 
 const shorten = (text, letters) => (text.length > letters ? `${[...text].slice(0, letters - 1).join("")}\u2026` : text);
 
+// Of a label that is too long its longest parts give way, so that two cells of one long name stay two.
+const shortParts = (parts, letters) => {
+  const kept = [...parts];
+  let over = kept.reduce((sum, part) => sum + part.length + 3, -3) - letters;
+  for (let turn = 0; over > 0 && turn < parts.length; turn += 1) {
+    const at = kept.reduce((best, part, i) => (part.length > kept[best].length ? i : best), 0);
+    const before = kept[at].length;
+    kept[at] = shorten(kept[at], Math.max(4, before - over));
+    over -= before - kept[at].length;
+  }
+  return kept.map((part) => `\u2068${part}\u2069`).join(" \u00b7 ");
+};
+
 // Isolates keep a label that runs from right to left away from the number beside it.
 const mapName = (cell, y, left) =>
   svg(
     "text",
     { x: left - 10, y, "text-anchor": "end", class: cell.verdict === "usable" ? "ink" : "" },
     svg("title", {}, cell.label),
-    `\u2068${shorten(cell.label, Math.floor((left - 46) / 7))}\u2069 \u00b7 ${asCases(cell.count)}`,
+    `${shortParts(cell.parts, Math.floor((left - 46) / 7))} \u00b7 ${asCases(cell.count)}`,
   );
 
 const bucketNames = (filled, top, step, width) =>

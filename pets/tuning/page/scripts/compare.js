@@ -1,6 +1,15 @@
 // Other techniques, attacks, who sees what, and what it costs.
 const share = (value) => (value === null || value === undefined ? "\u2013" : asPercent(value));
 const foreign = (text) => el("small", { lang: "en" }, text);
+// The error of noise in each cell, over all cells, by its closed form; of other techniques, what Python computed.
+const errorOf = (row) => {
+  if (!["discrete_laplace", "discrete_gaussian"].includes(row.kind)) {
+    return between(row.error_by_epsilon, equivalentEpsilon(), "error");
+  }
+  const squares = numbers.tables.map((table, t) => table.counts.length * tableNoise(t, state.epsilon, row.kind).variance);
+  return { value: Math.sqrt(squares.reduce((sum, square) => sum + square, 0) / cells.length), sign: "" };
+};
+
 const noteOf = (kind, text) => {
   const known = term(`note_${kind}`);
   return known === `note_${kind}` ? foreign(text) : el("small", {}, known);
@@ -9,12 +18,12 @@ const noteOf = (kind, text) => {
 const drawMechanisms = () => {
   const { mechanisms } = numbers;
   byId("mechanisms").closest("section").hidden = mechanisms.rows.length === 0;
-  const at = equivalentEpsilon();
+  byId("mechanisms-note").textContent = say("mechanism_note", { epsilon: asEpsilon(privacy.epsilon) });
   plainTable(
     "mechanisms-table",
     ["mechanism", "mechanism_error", "mechanism_published", "mechanism_zero", "mechanism_attack"],
     mechanisms.rows.map((row) => {
-      const error = between(row.error_by_epsilon, at, "error");
+      const error = errorOf(row);
       const fixedError = row.error_by_epsilon.every((point) => point.error === row.error_by_epsilon[0].error);
       const chosen = row.kind === privacy.mechanism;
       return el(
@@ -97,14 +106,14 @@ const crossingWords = () => {
 const drawPlacement = () => {
   const rows = numbers.noise_placement;
   byId("placement-table").hidden = rows.length === 0;
-  const sites = rows.at(-1)?.variance_factor;
+  byId("placement-note").hidden = rows.length === 0;
   plainTable(
     "placement-table",
     ["placement", "placement_error"],
     rows.map((row) =>
       el(
         "tr",
-        {},
+        { class: row.this_plan ? "picked" : null },
         el(
           "th",
           { scope: "row" },
@@ -112,10 +121,7 @@ const drawPlacement = () => {
           el(
             "small",
             {},
-            fill(term(`placement_${row.name}`), {
-              sites: asCount(sites),
-              honest: asCount(Math.round(sites / row.variance_factor)),
-            }),
+            fill(term(`placement_${row.name}`), { sites: asCount(row.sites), honest: asCount(row.honest) }),
           ),
         ),
         el("td", {}, `\u00d7\u202f${fixed[2](Math.sqrt(row.variance_factor))}`),
@@ -169,7 +175,7 @@ const drawAttack = () => {
           "th",
           { scope: "row" },
           term(row.name),
-          term(row.what) === row.what ? foreign(row.what) : el("small", {}, term(row.what)),
+          el("small", {}, fill(term(row.what_key), row.what_values)),
         ),
         el("td", {}, asPercent(row.success), el("small", {}, asRange(100 * row.low, 100 * row.high))),
         el("td", {}, asPercent(row.chance)),

@@ -53,6 +53,7 @@ const cutWords = () => {
   const known = privacy.contribution_cuts.find((cut) => cut.bound === state.contribution);
   const beyond = privacy.contribution_cuts.every((cut) => cut.bound < state.contribution);
   if (!known) return beyond && privacy.contribution_cuts.length ? DATA.texts.cut_none : DATA.texts.cut_unknown;
+  if (known.share_cut === null) return DATA.texts.cut_unknown;
   return known.share_cut > 0 ? say("cut_some", { share: asPercent(known.share_cut) }) : DATA.texts.cut_none;
 };
 
@@ -80,8 +81,13 @@ const showRule = () => {
 };
 
 const isRuleChanged = () => Object.keys(RULES).some((name) => state.rule[name] !== startRule[name]);
+const isAssumed = (name) => numbers.assumed.includes(name);
 const drawRuleName = () =>
-  byId("rule-name").replaceChildren(isRuleChanged() ? say("rule_changed") : label(startRule.name));
+  byId("rule-name").replaceChildren(
+    ...(isRuleChanged()
+      ? [say("rule_changed")]
+      : [label(startRule.name), isAssumed("rule") ? ` (${say("assumed")})` : ""]),
+  );
 
 const typedRule = (name) => {
   const { scale, least, most, whole: integer } = RULES[name];

@@ -6,9 +6,17 @@ const tomlText = (text) =>
     (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`,
   );
 
+// What was set here is no longer assumed.
+const statedHere = () => [
+  ...(state.epsilon === privacy.epsilon ? [] : ["epsilon"]),
+  ...(state.contribution === privacy.contribution ? [] : ["unit"]),
+  ...(isRuleChanged() ? ["rule"] : []),
+];
+
 // The plan as a file, with the lines changed that say what was set here.
 const planText = () => {
   const lines = numbers.plan_toml.split("\n");
+  const stated = statedHere();
   const change = (key, value) => {
     const place = lines.indexOf(numbers.plan_lines[key]);
     if (place >= 0) lines[place] = `${key} = ${value}`;
@@ -18,6 +26,18 @@ const planText = () => {
   for (const name of Object.keys(RULES)) {
     if (state.rule[name] !== startRule[name]) change(name, state.rule[name]);
   }
+  if (numbers.plan_lines.assumed && stated.length) {
+    const left = numbers.assumed.filter((name) => !stated.includes(name));
+    if (left.length) change("assumed", `"${left.join(", ")}"`);
+    else lines.splice(lines.indexOf(numbers.plan_lines.assumed), 1);
+  }
+  let after = 0; // equal shares stand in equal lines, in the order of the tables
+  numbers.tables.forEach((_, i) => {
+    const place = lines.indexOf(numbers.plan_lines[`share_${i}`], after);
+    if (place < 0) return;
+    if (!hasOwnShares()) lines[place] = `share = "${better[i].share_text}"`;
+    after = place + 1;
+  });
   const section = lines.indexOf("[decision]");
   for (const [name, text] of Object.entries(decisionFields())) {
     const place = lines.findIndex((entry, i) => i > section && entry.startsWith(`${name} = `));
@@ -51,6 +71,7 @@ const recordText = () => {
     contribution: state.contribution,
     unit: privacy.unit_words,
     thresholds: thresholds(),
+    assumed: numbers.assumed.filter((name) => !statedHere().includes(name)),
     budget: {
       total: budget.total,
       assumed: budget.assumed,
@@ -60,7 +81,7 @@ const recordText = () => {
     },
     tables: numbers.tables.map((table, i) => ({
       name: table.name,
-      share: table.share,
+      share: state.shares[i],
       half_width_95: noises[i].halfWidth(),
       smallest_usable: smallestUsable(state.rule, noises[i]),
     })),

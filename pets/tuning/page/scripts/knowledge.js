@@ -41,6 +41,8 @@ const drawSees = () => {
     ),
   );
   byId("cost-table").hidden = numbers.cost.length === 0;
+  const [{ date, command } = {}] = numbers.cost;
+  byId("cost-note").textContent = date ? say("cost_note", { date, command }) : "";
   plainTable(
     "cost-table",
     ["cost_way", "cost_seconds", "cost_bytes", "cost_rounds"],
@@ -86,6 +88,7 @@ const answerSaw = () => {
     names.length ? DATA.texts.saw_said : DATA.texts.saw_none,
     { list },
   );
+  if (["aggregator", "noise_at", "sites"].some(isAssumed)) byId("saw-said").append(` ${say("saw_assumed")}`);
   const step = 220 / Math.max(1, who.length);
   picture(
     "saw-sketch",
@@ -98,40 +101,116 @@ const answerSaw = () => {
 };
 
 // What the targets of the plan ask for, in short above and in full below.
-const drawAdvice = () => {
-  const { recommendation } = numbers;
-  const { epsilon, split } = recommendation;
-  const none = recommendation.void ? "advice_void" : "advice_none";
-  byId("advice").hidden = !recommendation.words;
-  byId("choose").closest("section").hidden = !recommendation.words;
-  byId("advice").replaceChildren(
-    ...rich(DATA.texts[epsilon === null ? none : "advice_found"], { epsilon: asEpsilon(epsilon ?? 0) }),
-    " ",
-    epsilon === null
-      ? el("a", { href: "#choose", hidden: recommendation.void }, say("advice_instead"))
-      : el(
-          "button",
-          { type: "button", id: "take-advice", class: "small screen-only", onclick: () => setEpsilon(epsilon) },
-          say("take_advice", { epsilon: asEpsilon(epsilon) }),
-        ),
+const { recommendation } = numbers;
+const isHelpless = recommendation.epsilon === null && !better && !recommendation.void && !recommendation.instead;
+const foundWords = (key) =>
+  rich(
+    DATA.texts[recommendation.epsilon === null ? (recommendation.void ? "advice_void" : "advice_none") : key],
+    { epsilon: asEpsilon(recommendation.epsilon ?? 0) },
   );
-  write("choose-short", epsilon === null ? none : "choose_found", { epsilon: asEpsilon(epsilon ?? 0) });
-  byId("choose-words").textContent = recommendation.words;
-  byId("split-table").hidden = split.length === 0;
+
+const take = (epsilon, shares) => {
+  state.shares = shares;
+  setEpsilon(epsilon);
+};
+const ownShares = numbers.tables.map((table) => table.share);
+const betterShares = better?.map((part) => part.share);
+const button = (id, words, onclick) =>
+  el("button", { type: "button", id, class: "small screen-only", onclick }, words);
+
+const drawAdvice = () => {
+  const { epsilon, split_epsilon: less } = recommendation;
+  byId("advice").replaceChildren(
+    ...foundWords("advice_found"),
+    " ",
+    ...(epsilon === null
+      ? []
+      : [button("take-advice", say("take_advice", { epsilon: asEpsilon(epsilon) }), () => take(epsilon, ownShares))]),
+    ...(better
+      ? [
+          " ",
+          ...rich(DATA.texts.advice_split, { epsilon: asEpsilon(less) }),
+          " ",
+          button("take-split", say("take_split", { epsilon: asEpsilon(less) }), () => take(less, betterShares)),
+        ]
+      : []),
+    ...(recommendation.instead ? [el("a", { href: "#choose" }, say("advice_instead"))] : []),
+  );
+  byId("choose-short").replaceChildren(...foundWords("choose_found"));
+  byId("choose-words").replaceChildren(...chooseWords());
+};
+
+// Each sentence by itself, in the language of the page.
+const chooseWords = () => {
+  const { years, left, instead } = recommendation;
+  const sentences = [say("choose_wanted", { share: asPercent(recommendation.target_cells) })];
+  if (isHelpless) sentences.push(say("choose_helpless"));
+  for (const step of instead ?? []) sentences.push(stepWords(step));
+  if (instead?.length) sentences.push(say("choose_then", { epsilon: asEpsilon(instead[0].epsilon) }));
+  else if (!isHelpless && !recommendation.void) {
+    sentences.push(years ? sayMany("choose_years", years, { left: asEpsilon(left) }) : say("choose_no_years", { left: asEpsilon(left) }));
+  }
+  return sentences.flatMap((sentence, i) => [i ? " " : "", sentence]);
+};
+
+const stepWords = ({ table, changes, cells: after, before }) =>
+  say("choose_step", {
+    table,
+    changes: changes.map(changeWords).join(say("choose_and")),
+    cells: asCount(after),
+    before: asCount(before),
+  });
+const changeWords = ({ how, axis, names, more }) =>
+  say(`choose_${how}`, { axis, names: names.join(", ") + (more ? sayMany("choose_more", more) : "") });
+
+const drawShares = () => {
+  byId("split-table").hidden = better === null;
+  byId("split-note").hidden = better === null;
+  if (better === null) return;
   plainTable(
     "split-table",
     ["split_table", "split_now", "split_better"],
-    split.map((part) =>
+    better.map((part, i) =>
       el(
         "tr",
         {},
         el("th", { scope: "row" }, label(part.table)),
-        el("td", {}, asPercent(numbers.tables.find((table) => table.name === part.table)?.share ?? 0)),
+        el("td", {}, asPercent(state.shares[i])),
         el("td", {}, asPercent(part.share)),
       ),
     ),
   );
-  byId("split-note").textContent = split.length
-    ? say("split_note", { epsilon: asEpsilon(recommendation.split_epsilon) })
-    : "";
+  const less = recommendation.split_epsilon;
+  const focused = document.activeElement?.id === "swap-shares";
+  byId("split-note").replaceChildren(
+    ...(hasBetterShares()
+      ? [
+          say("split_taken"),
+          " ",
+          button("swap-shares", say("split_back"), () => take(privacy.epsilon, ownShares)),
+        ]
+      : [
+          say("split_note", { epsilon: asEpsilon(less) }),
+          " ",
+          button("swap-shares", say("take_split", { epsilon: asEpsilon(less) }), () => take(less, betterShares)),
+        ]),
+  );
+  if (focused) byId("swap-shares").focus();
+};
+
+// What nobody has said, so that no reader takes it for the registry's own.
+const drawAssumed = () => {
+  const { epsilon, contribution } = privacy;
+  const known = {
+    epsilon: () => say("assumed_epsilon", { epsilon: asEpsilon(epsilon) }),
+    unit: () => sayMany("assumed_unit", contribution, { noun: term(privacy.noun) }),
+    sites: () => sayMany("assumed_sites", numbers.sites),
+    aggregator: () => say("assumed_aggregator", { way: term(numbers.who_sees.aggregator) }),
+    noise_at: () => say(`assumed_noise_${numbers.who_sees.noise_at}`),
+    rule: () => say("assumed_rule", { share: asPercent(startRule.max_relative_error) }),
+  };
+  const parts = numbers.assumed.map((name) => known[name]());
+  if (budget.assumed) parts.push(say("assumed_budget", { total: asEpsilon(budget.total) }));
+  byId("assumed").hidden = parts.length === 0;
+  byId("assumed").textContent = parts.length ? say("assumed_all", { list: parts.join("; ") }) : "";
 };

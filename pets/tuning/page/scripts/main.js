@@ -17,6 +17,7 @@ const STEPS = [
   drawBudget,
   drawLedger,
   drawMechanisms,
+  drawShares,
   drawExport,
 ];
 
@@ -68,11 +69,9 @@ const listenToPage = () => {
 };
 
 const start = () => {
-  write("source", `source_${numbers.source.kind}`, {
-    text: numbers.source.text,
-    rows: asCount(numbers.source.rows),
-    digest: numbers.source.digest,
-  });
+  const { source } = numbers;
+  const declared = source.named || source.kind === "confidential";
+  write("source", `source_${declared ? source.kind : "unnamed"}`, { text: source.text, file: source.file });
   byId("built").textContent = say("built", { version: numbers.version, date: numbers.built });
   byId("unit").textContent = unitWords();
   byId("command").textContent = DATA.texts.command;
@@ -81,6 +80,7 @@ const start = () => {
   drawPlacement();
   drawSees();
   drawAdvice();
+  drawAssumed();
   answerSaw();
   showRule();
   listenToControls();

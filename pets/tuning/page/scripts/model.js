@@ -21,6 +21,7 @@ const startRule = { ...numbers.rule };
 const state = {
   epsilon: privacy.epsilon,
   contribution: privacy.contribution,
+  shares: numbers.tables.map((table) => table.share),
   rule: { ...startRule },
   find: "",
   show: "all",
@@ -28,23 +29,33 @@ const state = {
   chosen: 0,
 };
 
-const tableNoise = (table, epsilon, contribution) => {
-  if (privacy.mechanism === "discrete_gaussian") {
-    return gaussian(table.share * rhoFor(epsilon, privacy.delta), contribution ** 2 * privacy.per_row.l2_squared);
+const tableNoise = (table, epsilon, mechanism = privacy.mechanism) => {
+  const { contribution, shares } = state;
+  if (mechanism === "discrete_gaussian") {
+    const rho = shares[table] * rhoFor(epsilon, privacy.delta);
+    return gaussian(rho, contribution ** 2 * privacy.per_row.l2_squared, privacy.adders);
   }
-  return laplace(epsilon * table.share, contribution * privacy.per_row.l1);
+  return laplace(epsilon * shares[table], contribution * privacy.per_row.l1, privacy.adders);
 };
 
-// Noise of every table along the grid of the slider; it changes with the cells per person only.
-const ladder = { contribution: null, noises: [] };
+// The better shares of the budget that Python has found, if there are better ones.
+const better = numbers.recommendation.split_better
+  ? numbers.tables.map(({ name }) => numbers.recommendation.split.find((part) => part.table === name))
+  : null;
+const hasBetterShares = () => better !== null && better.every((part, i) => part.share === state.shares[i]);
+const hasOwnShares = () => numbers.tables.every((table, i) => table.share === state.shares[i]);
+
+// Noise of every table along the grid of the slider; it changes with the cells per person and the shares only.
+const ladder = { contribution: null, shares: null, noises: [] };
 const noisesAlong = (table) => {
-  if (ladder.contribution !== state.contribution) {
+  if (ladder.contribution !== state.contribution || ladder.shares !== state.shares) {
     ladder.contribution = state.contribution;
+    ladder.shares = state.shares;
     ladder.noises = numbers.tables.map(() => new Map());
   }
   const known = ladder.noises[table];
   return (step) => {
-    if (!known.has(step)) known.set(step, tableNoise(numbers.tables[table], GRID[step], state.contribution));
+    if (!known.has(step)) known.set(step, tableNoise(table, GRID[step]));
     return known.get(step);
   };
 };
@@ -74,10 +85,17 @@ const bucketOf = (count) => BUCKETS.findIndex(([, most]) => whole(count) <= most
 const product = (lists) =>
   lists.reduce((rows, list) => rows.flatMap((row) => list.map((item) => [...row, item])), [[]]);
 const cellsOf = (table, t) => {
-  const labels = table.labels ?? product(table.axes.map((axis) => axis.labels)).map((parts) => parts.join(" \u00b7 "));
+  const parts = product(table.axes.map((axis) => axis.labels));
+  const labels = table.labels ?? parts.map((names) => names.join(" \u00b7 "));
   const populations =
     table.populations ?? table.at_risk.map((place) => (place === null ? null : table.distinct[place]));
-  return table.counts.map((count, i) => ({ table: t, label: labels[i], count, population: populations[i] }));
+  return table.counts.map((count, i) => ({
+    table: t,
+    label: labels[i],
+    parts: table.labels || !parts[i].length ? [labels[i]] : parts[i],
+    count,
+    population: populations[i],
+  }));
 };
 const cells = numbers.tables.flatMap(cellsOf);
 cells.forEach((cell, id) => {
@@ -104,7 +122,7 @@ const figuresOf = (noise, table, count) => {
 
 // Cells of one table with the same count share all their figures but the rate.
 const derive = () => {
-  const noises = numbers.tables.map((table) => tableNoise(table, state.epsilon, state.contribution));
+  const noises = numbers.tables.map((_, t) => tableNoise(t, state.epsilon));
   const known = numbers.tables.map(() => new Map());
   for (const cell of cells) {
     const seen = known[cell.table];

@@ -15,11 +15,13 @@ const between = (points, at, figure) => {
   return { value, sign: "\u2248\u202f" };
 };
 
-// Python computed for the plan's cells per person. With more of them, noise is that of a smaller epsilon.
-const equivalentEpsilon = () => {
+// Python computed for the plan's cells per person and shares. With others, noise is that of another epsilon.
+const equivalentEpsilon = (table = null) => {
   const factor = privacy.contribution / state.contribution;
-  if (privacy.mechanism === "discrete_laplace" || factor === 1) return state.epsilon * factor;
-  const wanted = rhoFor(state.epsilon, privacy.delta) * factor ** 2;
+  const part = table === null ? 1 : state.shares[table] / numbers.tables[table].share;
+  if (factor === 1 && part === 1) return state.epsilon;
+  if (privacy.mechanism === "discrete_laplace") return state.epsilon * factor * part;
+  const wanted = rhoFor(state.epsilon, privacy.delta) * factor ** 2 * part;
   let [low, high] = [1e-4, 1e3];
   for (let step = 0; step < 60; step += 1) {
     const middle = Math.sqrt(low * high);
@@ -50,7 +52,8 @@ const oneByOne = (total) =>
       }));
 
 const spreadAt = (total, figure) => {
-  const found = between(total.by_epsilon, equivalentEpsilon(), figure);
+  const table = numbers.tables.findIndex(({ name }) => name === total.table);
+  const found = between(total.by_epsilon, equivalentEpsilon(table), figure);
   if (found === null) return "\u2013";
   const value = ["sum", "margin"].includes(total.kind) ? Math.round(found.value) : found.value;
   return `${found.sign}\u00b1\u202f${asTotal(total, value)}`;

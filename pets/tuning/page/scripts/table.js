@@ -30,8 +30,19 @@ const verdictMark = (verdict) =>
 const rateCell = (c) =>
   c.rate ? [asDecimal(c.rate[0]), el("small", {}, asRange(c.rate[1], c.rate[2], asDecimal))] : "";
 
+// Short parts of a name stay whole; long ones end in dots where the column is narrow.
+const partsOf = (c) =>
+  el(
+    "span",
+    { class: "parts" },
+    ...c.parts.flatMap((part, i) => [
+      ...(i ? [el("span", {}, " \u00b7 ")] : []),
+      el("bdi", { class: part.length > 12 ? "long" : null }, part),
+    ]),
+  );
+
 const nameCell = (c) => {
-  const inside = several ? [label(c.label), el("small", {}, label(numbers.tables[c.table].name))] : [label(c.label)];
+  const inside = several ? [partsOf(c), el("small", {}, label(numbers.tables[c.table].name))] : [partsOf(c)];
   return el(
     "button",
     {

@@ -3,17 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Protocol
 
 from pets.config import digest
 from pets.errors import InvalidArgument, PairingRefused, did_you_mean
 from pets.identity import Roster
 from pets.pipeline import Pipeline
-from pets.session import SERVER
+from pets.roles import Aggregator
+from pets.session import SERVER, Spec
 from pets.session.tcp import Contract
 
 
-def sites_of(pipeline: Pipeline, roster: Roster, chosen: Sequence[str] = ()) -> tuple[str, ...]:
+class Plan(Protocol):
+    """A plan as far as it decides who takes part."""
+
+    @property
+    def aggregator(self) -> Aggregator:
+        """How sites add up."""
+        ...
+
+    def spec(self, sites: Sequence[str]) -> Spec:
+        """Return the contract of a session of these sites."""
+        ...
+
+
+def sites_of(pipeline: Plan, roster: Roster, chosen: Sequence[str] = ()) -> tuple[str, ...]:
     """Return the sites: those chosen, or all of the roster but the collector and the parties that only compute.
 
     Raises
@@ -38,7 +52,7 @@ def sites_of(pipeline: Pipeline, roster: Roster, chosen: Sequence[str] = ()) -> 
     return tuple(name for name in roster if name != SERVER and name not in helpers)
 
 
-def _helpers(pipeline: Pipeline, most: int) -> set[str]:
+def _helpers(pipeline: Plan, most: int) -> set[str]:
     """Return the parties that compute without data: those that a session of made-up sites has besides them."""
     for count in range(most, 1, -1):
         sites = [f"site number {number}" for number in range(count)]
