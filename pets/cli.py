@@ -19,7 +19,7 @@ from rich.text import Text
 
 from pets.cli_audit import audit
 from pets.cli_demo import demo
-from pets.cli_federation import collect, transcript_app
+from pets.cli_federation import collect
 from pets.cli_federation import site as take_part
 from pets.cli_harmonise import harmonise
 from pets.cli_keys import app as keys_app
@@ -28,6 +28,7 @@ from pets.cli_microdata import microdata
 from pets.cli_simulate import simulate
 from pets.cli_suppress import suppress
 from pets.cli_synth import synth
+from pets.cli_transcript import transcript_app
 from pets.cli_tune import tune, verify
 from pets.errors import (
     BadSignature,

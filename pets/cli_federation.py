@@ -1,4 +1,4 @@
-"""The commands ``pets collect``, ``pets site`` and ``pets transcript``: secure sums between processes.
+"""The commands ``pets collect`` and ``pets site``: secure sums between processes.
 
 One sum, if the plan asks one question; a study in rounds, if it has a table ``[synthesizer]`` or ``[training]``: see
 ``cli_study``.
@@ -50,17 +50,6 @@ PassphraseFile = Annotated[
         metavar="FILE", help="File whose first line is the passphrase of the secret keys.", show_default=False
     ),
 ]
-
-_SIGNED = (
-    "It shows who is in the total, and which masked table each of those who signed sent. "
-    "It cannot show that the collector added them up rightly, nor that the tables were true."
-)
-_UNSIGNED = (
-    "Sites sign nothing in the protocol {!r}: it shows the contract, and which messages the collector says there were. "
-    "It cannot show that the sites sent them, who is in the total, nor that the total is right."
-)
-
-transcript_app = typer.Typer(name="transcript", help="Check the record of a secure sum.", no_args_is_help=True)
 
 
 def collect(
@@ -209,49 +198,6 @@ def site(
     _say(f"the collector says: {ending.why}. Done; the keys of this session are destroyed.")
 
 
-@transcript_app.command()
-def verify(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="The record, for example release.transcript.json.")],
-    roster: RosterFile,
-    release: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE",
-            help="The release (of a study the model.pets), to see that it is this one's.",
-            show_default=False,
-        ),
-    ] = None,
-) -> None:
-    """Check, as a third party, the record of a secure sum, or of all rounds of a study, against the roster.
-
-    All messages must be of one session, in one chain. What the sites signed (who is in the total, and which message
-    each of them sent) must agree and verify by the keys in the roster, and so must the collector's signature of it all.
-    In a masked sum enough sites must have signed, and the release must name the sites that they say are in the total.
-    In other protocols sites sign nothing: the record shows what the collector says.
-
-    The record holds digests of messages, never their content. So it cannot show that the total is right.
-
-    In the record of a study every round must follow from the totals of the rounds before it; --release is the model.
-
-    Exit code: 0 it holds, 4 it does not, 1 it could not be read.
-    """
-    from pets.cli_study import is_of_study, verify_study
-    from pets.identity import Roster
-    from pets.session.record import Record, is_signed_by_sites
-
-    content = _bytes(file)
-    if is_of_study(content):
-        verify_study(content, Roster.from_file(roster), release)
-        return
-    record = Record.from_json(content)
-    signers = record.verify(Roster.from_file(roster), None if release is None else _bytes(release))
-    spec = record.transcript.spec
-    typer.echo(f"OK. Session {spec.number} of {', '.join(spec.sites)}: {len(record.transcript.headers)} messages.")
-    typer.echo(f"Signed by {', '.join(signers)} and the collector." if signers else "Signed by the collector only.")
-    typer.echo(_SIGNED if is_signed_by_sites(spec) else _UNSIGNED.format(spec.aggregator.get("type", "plain")))
-    typer.echo(f"SHA-256 of the release: {record.release}" + ("" if release is None else "; it is this one."))
-
-
 # ------------------------------------------------------------------------------------------------ parts
 
 
@@ -393,13 +339,6 @@ def _read(path: Path, domain: Domain) -> Any:
     from pets.declared_rows import read_rows
 
     return read_rows(path, domain)
-
-
-def _bytes(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise InvalidArgument("FILE", f"{path} cannot be read ({error.strerror})", "Check the path.") from None
 
 
 def _run(work: Coroutine[Any, Any, Result]) -> Result:

@@ -1,4 +1,4 @@
-"""The side of ``pets collect``, ``pets site`` and ``pets transcript`` that holds studies in rounds."""
+"""The side of ``pets collect`` and ``pets site`` that holds studies in rounds."""
 
 from __future__ import annotations
 
@@ -71,38 +71,6 @@ def take_part(
     _interruptible(lambda: join_study(study, store, agree, address=address, patience=patience, say=_say, runner=_run))
     _say(f"the study is over; from its totals, which are public, comes {study.makes()}.")
     _say("Done; the keys of all its sessions are destroyed.")
-
-
-def is_of_study(content: bytes) -> bool:
-    """Return whether a record is of a study, and not of one session."""
-    from pets.config import parse_json
-    from pets.errors import ConfigError
-    from pets.federation.transcript import STUDY
-    from pets.session.record import MAX_BYTES
-
-    try:
-        return parse_json(content, max_bytes=MAX_BYTES).get("format") == STUDY
-    except ConfigError:
-        return False
-
-
-def verify_study(content: bytes, roster: Roster, release: Path | None) -> None:
-    """Check the record of a study, and print what it shows."""
-    from pets.federation import StudyTranscript
-    from pets.synthetic import Model
-
-    transcript = StudyTranscript.from_json(content)
-    if release is not None and "synthesizer" not in transcript.facts:
-        raise InvalidArgument(
-            "--release", "is for models of artificial rows, and this study made none", "Leave it out."
-        )
-    signers = transcript.verify(roster, None if release is None else Model.load(release))
-    sites = ", ".join(str(name) for name in transcript.facts["across"]["sites"])
-    typer.echo(f"OK. A study of {sites}: {len(transcript.rounds)} rounds, each named by the totals of those before it.")
-    typer.echo(f"Every round is signed by {', '.join(signers)} and the collector." if signers else "Sites signed none.")
-    typer.echo("It cannot show that the collector added them up rightly, nor that the tables were true.")
-    if release is not None:
-        typer.echo(f"All tables of {release.name} are totals of these rounds.")
 
 
 # ------------------------------------------------------------------------------------------------ parts
