@@ -170,7 +170,8 @@ class SyntheticJoint:
         if "rows" in asked:
             return "the number of rows"
         if "contrasts" in asked:
-            return f"how {size:,} pairs of columns depend on each other, a number each"
+            pairs = len({tuple(pair[:2]) for pair in asked["contrasts"]})
+            return f"how {pairs:,} pairs of columns depend on each other, in {size:,} numbers"
         names = self.fit.encoding.names
         return f"{' x '.join(names[axis] for axis in asked['table'])}, a table of {size:,} numbers"
 

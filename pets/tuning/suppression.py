@@ -16,10 +16,10 @@ from pets.tuning.plan import TuningPlan
 MINIMUM = 5
 """Smallest count that is shown."""
 
-MOST_WORK = 2_400
+MOST_WORK = 1_600
 """Cells of all tables, margins included, among which further ones are searched while a page is built."""
 
-_WORK = {0: 1, 1: 1, 2: 1, 3: 5, 4: 12}
+_WORK = {0: 1, 1: 1, 2: 1, 3: 4, 4: 12}
 _DEEPEST = 30
 """By number of axes: how many cells of a flat table take as long as one of these. A clock would not do: the same plan
 must give the same page."""
