@@ -29,8 +29,6 @@ from pets.cli_synth_parts import (
 from pets.errors import InvalidArgument, did_you_mean
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from pets.domain import Domain
     from pets.exact import Number
     from pets.synthetic.encoding import Survival
@@ -118,7 +116,7 @@ def synth(
         int | None, typer.Option("-n", help="Artificial rows to write; by default as many as there are.")
     ] = None,
     ledger: Annotated[
-        Path | None, typer.Option(help="Ledger to charge before anything is drawn; made with 'pets ledger'.")
+        Path | None, typer.Option(help="Ledger to charge before anything is drawn; made in Python with pets.Ledger.")
     ] = None,
     dataset: Annotated[str, typer.Option(help="Name of the data in the ledger.")] = "default",
     only_declared: Annotated[
@@ -206,9 +204,9 @@ def synth(
         model = made.fit(frame, declared, book, dataset=dataset, **extra)
         say("drawing artificial rows", 0, 0)
         artificial = _written(model, files, _number(n, rows, model, frame))
-        if evaluate:
-            _write_internal(files.internal, frame, artificial, declared, clocks, say)
-    _summary(files, model, len(artificial), evaluate)
+    _summary(files, model, len(artificial))
+    if evaluate:
+        _write_internal(files.internal, frame, artificial, declared, clocks)
 
 
 def _written(model: Any, files: _Files, rows: int) -> Any:
@@ -246,7 +244,7 @@ def _joint(
     clocks = _clocks(survival, found.query.table_domain) if survival else []
     model = from_release(found, survival=clocks, rows=rows)
     files = _prepared(output, "auto", allow_exact=False, inputs=(release, roster))
-    _summary(files, model, len(_written(model, files, model.rows if n is None else n)), evaluated=False)
+    _summary(files, model, len(_written(model, files, model.rows if n is None else n)))
 
 
 def _verified(release: Path, roster: Path, data: bytes) -> None:
@@ -369,23 +367,18 @@ def _read(path: Path, domain: Domain, only_declared: bool) -> Any:
     return frame.drop(columns=others)
 
 
-def _write_internal(
-    path: Path,
-    frame: Any,
-    artificial: Any,
-    domain: Domain,
-    survival: list[Survival],
-    say: Callable[[str, int, int], None],
-) -> None:
+def _write_internal(path: Path, frame: Any, artificial: Any, domain: Domain, survival: list[Survival]) -> None:
+    """Write the page that must stay where the rows are; an error here leaves what was paid for, told and written."""
     from pets.synthetic.fidelity import EvaluationIncompleteWarning, evaluate
 
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), progress() as say:
         warnings.simplefilter("ignore", EvaluationIncompleteWarning)  # the page shows them first, in red
         found = evaluate(frame, artificial, domain, survival=survival, progress=say)
     path.write_text(internal_page(found), encoding="utf-8")
+    Console(stderr=True).print(f"INTERNAL: {path} (fidelity; do not pass on)", highlight=False, style="red")
 
 
-def _summary(files: _Files, model: Any, rows: int, evaluated: bool) -> None:
+def _summary(files: _Files, model: Any, rows: int) -> None:
     log = Console(stderr=True)
     log.print(Text(model.guarantee.explain()))
     for note in getattr(model, "notes", ()):
@@ -394,5 +387,3 @@ def _summary(files: _Files, model: Any, rows: int, evaluated: bool) -> None:
         f"rows:     {files.rows} ({rows:,})", f"model:    {files.model}", f"report:   {files.report}",
         sep="\n", highlight=False,
     )  # fmt: skip
-    if evaluated:
-        log.print(f"INTERNAL: {files.internal} (fidelity; do not pass on)", highlight=False, style="red")

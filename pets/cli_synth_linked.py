@@ -104,10 +104,12 @@ def synth_linked(
         contents: dict[str, Callable[[Path], object]] = {rows_file(name): _csv(frame) for name, frame in made.items()}
         contents |= {MODEL: model.save, REPORT: text_file(linked_page(model, {k: len(v) for k, v in made.items()}))}
         write_together(output, contents, of_an_earlier_run(output))
-        if evaluate:
+    _summary(output, model, made)
+    if evaluate:  # an error here leaves what was paid for, told and written
+        with progress() as say:
             page = linked_internal_page(_compared(frames, made, declared, say))
-            (output / INTERNAL).write_text(page, encoding="utf-8")
-    _summary(output, model, made, evaluate)
+        (output / INTERNAL).write_text(page, encoding="utf-8")
+        Console(stderr=True).print(Text(f"INTERNAL: {output / INTERNAL} (fidelity; do not pass on)", style="red"))
 
 
 def _files(tables: list[str], declared: LinkedDomain) -> dict[str, Path]:
@@ -179,11 +181,9 @@ def _rows_of(domain: Domain) -> Domain:
     return domain.with_unit(PrivacyUnit())
 
 
-def _summary(output: Path, model: Any, made: Mapping[str, Any], evaluated: bool) -> None:
+def _summary(output: Path, model: Any, made: Mapping[str, Any]) -> None:
     log = Console(stderr=True)
     log.print(Text(model.explain()))
     for name, frame in made.items():
         log.print(Text(f"rows:     {output / rows_file(name)} ({len(frame):,})"))
     log.print(Text(f"model:    {output / MODEL}\nreport:   {output / REPORT}"))
-    if evaluated:
-        log.print(Text(f"INTERNAL: {output / INTERNAL} (fidelity; do not pass on)", style="red"))

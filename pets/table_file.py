@@ -4,6 +4,9 @@ A CSV file is in UTF-8, with or without a byte-order mark. Its fields are separa
 bar, whichever is most frequent in the heading; before that may stand the line ``sep=;`` that spreadsheets write. Where
 semicolons separate, numbers may have a decimal comma. All this follows from the heading, which is public, and never
 from a row: every cell comes back as the text it is, so that 007 stays 007.
+
+Each row is a line. A quotation mark that is not closed on its line would take the rows of other patients into a cell
+of this one, up to the next quotation mark, without a word: so such a file is refused.
 """
 
 from __future__ import annotations
@@ -75,19 +78,24 @@ class Heading:
         return cls(names, separator, skipped)
 
     def check_width(self, path: Path) -> None:
-        """Refuse a first row with more fields than the heading, by which a reader could shift all columns.
+        """Refuse a file in which one row changes how others are read.
+
+        That is a first row with more fields than the heading, by which a reader could shift all columns, and a
+        quotation mark that is not closed on its line.
 
         Raises
         ------
         InvalidArgument
-            It has more, or cannot be read.
+            There is one, or the file cannot be read.
         """
         with _readable(path), path.open(newline="", encoding="utf-8-sig") as file:
             rows = csv.reader(islice(file, self.skipped, None), delimiter=self.separator)
             next(rows, None)
-            first = next(rows, [])
-        if any(first[len(self.names) :]):
-            raise too_wide(path)
+            first, read = next(rows, []), rows.line_num
+            if any(first[len(self.names) :]):
+                raise too_wide(path)
+            if read > 2 or any(rows.line_num != number for number, _ in enumerate(rows, start=read + 1)):
+                raise open_quotation(path)
 
 
 def read_names(path: Path) -> list[str]:
@@ -122,14 +130,14 @@ def read_table(path: Path) -> Any:
     Raises
     ------
     InvalidArgument
-        It cannot be read, or a line has more fields than the heading.
+        It cannot be read, a line has more fields than the heading, or a text goes over several lines.
     """
     import pandas as pd
 
     frame: Any = None
     if is_parquet(path):
         with _readable(path):
-            frame = pd.read_parquet(path)
+            frame = _read_parquet(path)
         if not isinstance(frame.index, pd.RangeIndex) or frame.columns.duplicated().any():
             raise InvalidArgument("FILE", f"{path.name} has an index, or a column name twice", "Write it without.")
         return frame
@@ -146,7 +154,36 @@ def read_table(path: Path) -> Any:
                 raise  # such as a quotation mark that is never closed
     if frame is None or len(frame.columns) != len(heading.names):
         raise too_wide(path)
+    with _readable(path):
+        if len(frame) != _count_lines(path, heading):
+            raise open_quotation(path)
     return frame.set_axis(list(heading.names), axis="columns")
+
+
+def _read_parquet(path: Path) -> Any:
+    """Return a Parquet file in which a missing value leaves whole numbers as they are.
+
+    By itself pandas would turn the column to floats, in which numbers beyond 2**53 fall together: because one patient
+    has no identifier, two others would be one.
+    """
+    import pandas as pd
+    import pyarrow as pa  # type: ignore[import-untyped,unused-ignore]
+    from pyarrow.parquet import read_table as read  # type: ignore[import-untyped,unused-ignore]
+
+    table = read(path)
+    frame = table.to_pandas()
+    whole = {pa.int64(): pd.Int64Dtype(), pa.uint64(): pd.UInt64Dtype()}
+    for name, column in zip(table.column_names, table.columns, strict=True):
+        if column.type in whole and column.null_count and name in frame.columns:
+            frame[name] = pd.Series(column.to_pandas(types_mapper=whole.get).array, index=frame.index)
+    return frame
+
+
+def _count_lines(path: Path, heading: Heading) -> int:
+    """Return how many lines after the heading are not blank."""
+    blank = "\r\n" + " \t".replace(heading.separator, "")
+    with path.open(encoding="utf-8-sig") as file:
+        return sum(bool(line.strip(blank)) for line in islice(file, heading.skipped + 1, None))
 
 
 def numbers(column: Any, *, decimal_comma: bool = False) -> Any:
@@ -204,6 +241,14 @@ def too_wide(path: Path) -> InvalidArgument:
     return InvalidArgument(
         "FILE", f"{path.name} has a line with more fields than the first one",
         "Put texts that hold the separator into quotation marks.",
+    )  # fmt: skip
+
+
+def open_quotation(path: Path) -> InvalidArgument:
+    """Return the error for a file with a quotation mark that is not closed on its line."""
+    return InvalidArgument(
+        "FILE", f"{path.name} has a quotation mark that is not closed on its line, by which rows become one",
+        "Close it, write it twice inside a text in quotation marks, or take line breaks out of texts.",
     )  # fmt: skip
 
 

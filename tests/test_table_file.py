@@ -11,7 +11,7 @@ import pets
 from pets.cli_tables import read_records
 from pets.declared_rows import read_rows
 from pets.errors import InvalidArgument
-from pets.table_file import looks_like_data, read_names, read_table
+from pets.table_file import Heading, looks_like_data, read_names, read_table
 
 ROWS = [["patient", "code", "dose", "note"], ["1", "007", "1.5", "a b"], ["2", "", "-3", "Ä"], ["3", "NA", "12", "x"]]
 
@@ -71,6 +71,37 @@ def test_a_line_with_too_many_fields_is_refused_wherever_it_stands(tmp_path: Pat
         assert "3" not in caught.value.problem.replace(path.name, "")
 
 
+@pytest.mark.parametrize("last", ['p9,"a, b"', 'p9,"b ""c"""', 'p9,"over\n\ntwo lines"'])
+def test_an_open_quotation_mark_takes_in_no_other_row(tmp_path: Path, last: str):
+    """Before, the rows up to the next quotation mark became one cell, and eight patients one."""
+    path = tmp_path / "rows.csv"
+    rows = [f"p{i},x" for i in range(8)]
+    for first in ('p10,"open', '"p10', 'p10,"', 'p10,"a ""b'):
+        path.write_text("\n".join(["id,note", first, *rows, last, ""]), encoding="utf-8")
+        with pytest.raises(InvalidArgument) as caught:
+            read_table(path)
+        assert "p10" not in str(caught.value) and "open" not in caught.value.problem
+        with pytest.raises(InvalidArgument, match=r"rows become one|more fields"):  # for readers of their own
+            Heading.of(path).check_width(path)
+    path.write_text("\n".join(["id,note", "", 'p10,5" wide', *rows, 'p9,"a, ""b"""', ""]), encoding="utf-8")
+    Heading.of(path).check_width(path)
+    assert len(read_table(path)) == 10
+
+
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_blank_lines_are_no_rows_and_missing_values_are(tmp_path: Path, separator: str, end: str):
+    lines = [separator.join("ab"), "", separator.join("12"), "", separator, separator.join(["", "2"]), ""]
+    path = tmp_path / "rows.csv"
+    path.write_bytes(end.join(lines).encode())
+    assert read_table(path).isna().to_numpy().tolist() == [[False, False], [True, True], [True, False]]
+    path.write_bytes(end.join([*lines, "  ", " "]).encode())
+    assert len(read_table(path)) == 3
+    path.write_bytes("\r".join(lines).encode())  # pandas would lose a row and move a cell
+    with pytest.raises(InvalidArgument, match="rows become one"):
+        read_table(path)
+
+
 @pytest.mark.parametrize(
     ("content", "problem"),
     [
@@ -109,6 +140,24 @@ def test_parquet_keeps_its_types(tmp_path: Path):
     for read in (read_table, read_names):
         with pytest.raises(InvalidArgument, match="cannot be read"):
             read(tmp_path / "broken.parquet")
+
+
+@pytest.mark.parametrize("kind", ["int64", "uint64"])
+def test_a_missing_number_in_a_parquet_file_leaves_the_others_as_they_are(tmp_path: Path, kind: str):
+    """Before, one row without an id turned all ids to floats, and of 40 patients 22 were left."""
+    import pyarrow as pa
+    from pyarrow.parquet import write_table
+
+    domain = pets.Domain(grade=pets.Integer(1, 3), unit=pets.PrivacyUnit(id="id"))
+    ids, tallies = [2**53 + i for i in range(40)], []
+    for more in ([], [None]):
+        grades = [1] * 40 + more
+        table = pa.table({"id": pa.array(ids + more, kind), "grade": pa.array(grades, kind)})
+        write_table(table, tmp_path / "rows.parquet")
+        frame = read_rows(tmp_path / "rows.parquet", domain)
+        assert frame["id"].dropna().tolist() == ids
+        tallies.append(pets.Count(by=["grade"]).bind(domain).tally(frame).values.tolist())
+    assert tallies == [[40, 0, 0, 0], [40, 0, 0, 1]]
 
 
 def test_headings_that_are_data():

@@ -115,9 +115,11 @@ def _count(frame: object, column: str, unit: str | None, most: int) -> dict[str,
         rows = lazy.select(nw.col(column).cast(nw.String)).drop_nulls().collect()
         listed: Iterable[str] = rows[column].to_list()
     else:
-        pairs = lazy.select(nw.col(unit), nw.col(column).cast(nw.String)).drop_nulls().unique().collect()
+        pairs = lazy.select(nw.col(unit), nw.col(column).cast(nw.String)).drop_nulls().collect()
         of_unit: dict[Any, list[str]] = {}
-        for owner, key in zip(pairs[unit].to_list(), pairs[column].to_list(), strict=True):
+        # Told apart here: pandas compares texts up to a NUL and a data base by its collation, so that one row could
+        # give its own identifier to others.
+        for owner, key in dict.fromkeys(zip(pairs[unit].to_list(), pairs[column].to_list(), strict=True)):
             if owner != owner:  # noqa: PLR0124 - NaN is no identifier, and unequal to itself it would be a unit each time
                 continue
             of_unit.setdefault(owner, []).append(key)

@@ -47,7 +47,8 @@ class SiteState:
     """Which rounds a party has answered, in which sessions, and the totals that were published.
 
     A party answers each round in one session only: two totals of one round could be subtracted from each other. And its
-    ledger is charged under a name that this file alone knows, so where the file is lost, nothing is paid any more.
+    ledger is charged under a name that this file alone knows, so where the file is lost, nothing is paid any more. Each
+    round has a name of its own as well, which the ledger keeps: an older copy of this file knows none, or another one.
 
     Parameters
     ----------
@@ -67,6 +68,7 @@ class SiteState:
         data = self._file.data
         self.token: str = data.get("token") or secrets.token_hex(16)
         self.begun: list[str] = list(data.get("begun", []))
+        self.names: list[str] = list(data.get("names", []))
         self.answers: list[list[int]] = [list(answer) for answer in data.get("answers", [])]
 
     def require(self, number: int, session: str) -> None:
@@ -101,6 +103,7 @@ class SiteState:
         self.require(number, session)
         if number > len(self.begun):
             self.begun.append(session)
+            self.names.append(secrets.token_hex(16))
             self._write()
 
     def learn(self, answers: Sequence[Sequence[int]]) -> None:
@@ -119,7 +122,7 @@ class SiteState:
             self._write()
 
     def _write(self) -> None:
-        self._file.write(token=self.token, begun=self.begun, answers=self.answers)
+        self._file.write(token=self.token, begun=self.begun, names=self.names, answers=self.answers)
 
 
 @dataclass(frozen=True)

@@ -6,13 +6,14 @@ import time
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pets.config import digest
 from pets.csprng import RandomSource, secure_random
 from pets.errors import (
     ContractDiffers,
     InvalidArgument,
+    JournalError,
     NotConnected,
     ProtocolAbort,
     SessionReused,
@@ -21,9 +22,13 @@ from pets.errors import (
 from pets.federation.rounds import Runner, Say, answers_in, checked_answer, quiet, run
 from pets.federation.study import Answer, Joint, Question, Study
 from pets.federation.study_state import SiteState
+from pets.guarantee import ApproxDP, ZeroConcentratedDP
 from pets.session import contribution
 from pets.session.tcp import Contract, Member, Store, ask
 from pets.tally import Tally
+
+if TYPE_CHECKING:
+    from pets.ledger import Ledger
 
 SILENCE = 15.0
 """Seconds without an answer of the collector between two rounds before that is worth a line."""
@@ -102,14 +107,16 @@ class MemberRounds:
             if len(answers) >= question.round:
                 self.contract = contract
                 return checked_answer(question, answers[question.round - 1])
-            if self._done == question.round:  # the collector is not through with it yet
-                if time.monotonic() > until:
-                    raise NotConnected("the collector does not go on with the study, of which all is answered here.")
-                time.sleep(PAUSE)
-                continue
-            self._refuse_another(contract, question, answers)
-            self._take_part(contract, question)
-            until = time.monotonic() + self.patience
+            if self._done < question.round:
+                self._refuse_another(contract, question, answers)
+                self._take_part(contract, question)
+                if self._done == question.round:
+                    until = time.monotonic() + self.patience
+                    continue
+            # The collector is not through with the round yet, or was about to ask something else.
+            if time.monotonic() > until:
+                raise NotConnected("the collector does not go on with the study, of which all is answered here.")
+            time.sleep(PAUSE)
 
     def _asked(self, until: float) -> Contract:
         """Return the collector's contract now, or the one that was just read."""
@@ -179,10 +186,27 @@ class MemberRounds:
         """Write down that the round is answered, charge the whole fit if it is the first, draw, and return the sum."""
         self.state.begin(question.round, contract.spec.id.hex())
         if self.study.ledger is not None:
+            note = f"a study in rounds of {len(self.joint.sites)} sites: {self.study.makes()}"
             dataset, unit = self.study.dataset, str(self.study.domain.unit)
-            cost, note = self.study.cost, f"a study in rounds of {len(self.joint.sites)} sites: {self.study.makes()}"
-            self.study.ledger.charge(cost, note=note, request=self._request, dataset=dataset, unit=unit)
+            self.study.ledger.charge(self.study.cost, note=note, request=self._request, dataset=dataset, unit=unit)
+            self._answer_once(self.study.ledger, question.round)
         return question.contribution(contract.spec, self.me, table, self.source)
+
+    def _answer_once(self, ledger: Ledger, number: int) -> None:
+        """Have the ledger keep the name of this round, which a folder that was restored from an older copy has not."""
+        nothing = ApproxDP(0, 0) if isinstance(self.study.cost, ApproxDP) else ZeroConcentratedDP(0)
+        request = digest({"study": self._request, "round": number})
+        paid = ledger.charge(
+            nothing, note=f"round {number}, paid with the study", request=request,
+            dataset=self.study.dataset, unit=str(self.study.domain.unit),
+        )  # fmt: skip
+        name = self.state.names[number - 1]
+        if ledger.store_answer(paid, name) != name:
+            raise JournalError(
+                f"round {number} was answered here before: the folder of --state is an older copy. A second answer "
+                "could give this party's table away, so nothing was sent: the study cannot go on. Start it anew, with "
+                "another `repeat` in everybody's plan."
+            )
 
     def _require_paid(self) -> None:
         ledger = self.study.ledger

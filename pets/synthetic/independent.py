@@ -8,7 +8,7 @@ from typing import ClassVar
 from pets.synthetic.budget import Budget
 from pets.synthetic.encoding import Encoding
 from pets.synthetic.fitting import Fitting
-from pets.synthetic.plan import Plan, Shares, make_plan
+from pets.synthetic.plan import Plan, Shares, checked_workload, make_plan
 from pets.synthetic.run import Tuning, measure_first
 from pets.synthetic.synthesizer import Synthesizer
 
@@ -35,6 +35,8 @@ class Independent(Synthesizer):
 
     def plan(self, encoding: Encoding, budget: Budget, rows: int) -> Plan:
         """Return one table per column or pair of time and event."""
+        # What the rows of a larger table would need is refused for a small one too: Adaptive picks by a noisy number.
+        checked_workload(encoding, self.workload)
         return make_plan(encoding, budget, _SHARES, (), 1.0, rows)
 
     def run(self, fitting: Fitting, plan: Plan) -> None:

@@ -25,6 +25,7 @@ from pets.synthetic.engine.factors import Array, Axes
 from pets.synthetic.engine.sampling import sample
 from pets.synthetic.fitting import Noisy
 from pets.synthetic.refinement import Refinement, expanded
+from pets.synthetic.storage import written
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -220,8 +221,14 @@ class Model:
     # Files
 
     def save(self, path: str | Path) -> None:
-        """Write the model to one file of plain data (see :mod:`pets.synthetic.storage`)."""
-        Path(path).write_bytes(self.to_bytes())
+        """Write the model to one file of plain data (see :mod:`pets.synthetic.storage`).
+
+        Raises
+        ------
+        ConfigError
+            There can be no such file.
+        """
+        written(path, self.to_bytes())
 
     @classmethod
     def load(cls, path: str | Path) -> Model:
@@ -243,8 +250,8 @@ class Model:
         return write(self)
 
     def with_notes(self, *notes: str) -> Model:
-        """Return the model with further remarks."""
-        return replace(self, notes=(*self.notes, *notes))
+        """Return the model with further remarks, which come before those it has."""
+        return replace(self, notes=(*notes, *self.notes))
 
     def with_settings(self, **more: Any) -> Model:
         """Return the model with further settings of how it was made."""

@@ -6,7 +6,10 @@ import math
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import combinations
+from typing import Any
 
+from pets.config.paths import hint
+from pets.errors import InvalidArgument
 from pets.synthetic.budget import Budget, Spending, Step
 from pets.synthetic.encoding import Encoding
 from pets.synthetic.engine.factors import Axes
@@ -181,7 +184,7 @@ def all_pairs(encoding: Encoding) -> dict[Axes, int]:
     return dict.fromkeys(combinations(range(len(encoding.sizes)), 2), 1)
 
 
-def checked_workload(encoding: Encoding, workload: object) -> dict[Axes, int]:
+def checked_workload(encoding: Encoding, workload: Any) -> dict[Axes, int]:
     """Return the tables that a user wants to be accurate in, with whole weights.
 
     Raises
@@ -192,7 +195,14 @@ def checked_workload(encoding: Encoding, workload: object) -> dict[Axes, int]:
     if workload is None:
         return usual_workload(encoding)
     found: dict[Axes, int] = {}
-    for names, weight in workload:  # type: ignore[attr-defined]
+    for i, (names, weight) in enumerate(workload):
+        strange = next((name for name in names if name not in encoding.names), None)
+        if strange is not None:
+            raise InvalidArgument(
+                f"workload.{i}",
+                f"names {strange!r}, which is no attribute of the domain",
+                hint(strange, encoding.names),
+            )
         axes = encoding.axes(names)
         found[axes] = found.get(axes, 0) + weight
     return found

@@ -111,6 +111,14 @@ def do_not_release(prediction: Prediction, budget: Budget) -> tuple[str, ...]:
     return (f"Do not release: {name} {problem}. {remedy}",)
 
 
+def careless(budget: Budget, rows: int) -> tuple[str, ...]:
+    """Return the words that go with a delta by which one row in all might be published whole; none if it is smaller."""
+    if budget.delta is None or budget.delta * rows < 1:
+        return ()
+    chance = f"delta = {float(budget.delta):g} would allow to publish one of {rows:,} rows as it is"
+    return (f"{chance}. This model does not, but the promise is weak: choose a delta well below {1 / rows:.1g}.",)
+
+
 def _too_little(prediction: Prediction, budget: Budget) -> tuple[str, str, str]:
     """Return what is too small, how far, and what would be enough."""
     # The noise is about inversely proportional to epsilon, and its share to the number of rows.

@@ -137,10 +137,13 @@ class RowModel:
         ------
         PairingRefused
             The kind of model has no form in which it could be written as data.
+        ConfigError
+            There can be no such file.
         """
         from pets.synthetic.row_file import write
+        from pets.synthetic.storage import written
 
-        Path(path).write_bytes(write(self))
+        written(path, write(self))
 
     def tried(self) -> RowModel:
         """Return the model with the share of rows that break a rule, from a trial."""

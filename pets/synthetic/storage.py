@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import zipfile
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -35,6 +37,20 @@ def packed(document: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> b
             np.lib.format.write_array(part, np.ascontiguousarray(array), version=(1, 0), allow_pickle=False)
             archive.writestr(zipfile.ZipInfo(f"{name}.npy", _DATE), part.getvalue())
     return out.getvalue()
+
+
+def written(path: str | os.PathLike[str], data: bytes) -> None:
+    """Write a file.
+
+    Raises
+    ------
+    ConfigError
+        There can be no such file.
+    """
+    try:
+        Path(path).write_bytes(data)
+    except (OSError, TypeError):
+        raise ConfigError("path", "cannot be written", "Give the path of a file in a folder that exists.") from None
 
 
 def unpacked(data: bytes) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:

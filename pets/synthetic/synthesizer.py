@@ -27,7 +27,7 @@ from pets.synthetic.fitting import Fitting
 from pets.synthetic.model import Model
 from pets.synthetic.model_file import read
 from pets.synthetic.plan import Plan, first_table
-from pets.synthetic.prediction import Prediction, do_not_release, predict, refuse_hopeless
+from pets.synthetic.prediction import Prediction, careless, do_not_release, predict, refuse_hopeless
 from pets.synthetic.prior import Known, Prior
 from pets.synthetic.refinement import Refinement
 
@@ -297,10 +297,10 @@ class Synthesizer(ABC):
         return model.with_notes(*self._warned(plan, model.rows))
 
     def _warned(self, plan: Plan, rows: int) -> tuple[str, ...]:
-        """Say so if the noisy number of rows is too small for the budget; a declared one was refused before."""
-        if self.rows is not None or self.prior is not None:
-            return ()
-        return do_not_release(predict(plan, max(rows, 1)), self.budget)
+        """Say so if the noisy number of rows is too small (a declared one was refused before), or delta is careless."""
+        rows = max(rows, 1)
+        free = self.rows is not None or self.prior is not None
+        return (*(() if free else do_not_release(predict(plan, rows), self.budget)), *careless(self.budget, rows))
 
     def _counted(self, encoding: Encoding, codes: NDArray[np.int64], draws: Draws) -> int:
         """Return the number of rows with noise worth :data:`COUNT_SHARE` of the budget.

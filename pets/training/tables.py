@@ -202,7 +202,10 @@ def _within_bound(values: RowValues, keep: NDArray[np.bool_], unit: PrivacyUnit)
 
     rows = np.flatnonzero(keep)
     names = np.fromiter(values.owners, dtype=object)[rows]
-    owner, _ = pd.factorize(names)  # -1 without an id
+    numbers: dict[Any, int] = {}  # pandas would take identifiers that agree up to a NUL for one
+    lost = pd.isna(names)
+    owner = np.fromiter((numbers.setdefault(name, len(numbers)) for name in names), dtype=np.int64, count=len(names))
+    owner[lost] = -1
     many = np.bincount(owner + 1)[owner + 1] > unit.max_rows
     rows, owner, names = rows[many], owner[many], names[many]
     if not len(rows):

@@ -155,7 +155,7 @@ class TestFiles:
             assert log.verify(answer["audit"][name]) == 2
 
 
-def trained(world: Any, *, rounds: int, wrap: Any = None, fail: bool = False, **options: Any) -> tuple[Any, Any]:
+def trained(world: Any, *, rounds: int, wrap: Any = None, fail: str = "", **options: Any) -> tuple[Any, Any]:
     """Train a mean by Flower's own FedAvg; return the model and the strategy's result."""
     from flwr.clientapp import ClientApp
     from flwr.serverapp.strategy import FedAvg
@@ -169,11 +169,17 @@ def trained(world: Any, *, rounds: int, wrap: Any = None, fail: bool = False, **
     def train(message: Any, context: Any) -> Any:
         site = open_site(context)
         rows = site.rows()
-        if fail:
+        if fail == "raises":
             raise ValueError(f"row {rows.iloc[0].to_dict()}")
+        if fail == "error":
+            return flwr_app.Message(flwr_app.Error(0, "row of a female"), reply_to=message)
+        if fail == "nothing":
+            return flwr_app.Message(flwr_app.RecordDict({}), reply_to=message)
         model = message.content["arrays"].to_numpy_ndarrays()
         target = float((rows.sex == "female").mean())
         moved = [array + (target - array) for array in model]
+        if fail:
+            moved[0] = {"shape": np.zeros(7), "text": np.full((2, 3), "female"), "nan": np.full((2, 3), np.nan)}[fail]
         content = {
             "model": flwr_app.ArrayRecord(moved),
             "told": flwr_app.MetricRecord({"num-examples": len(rows), "loss": 0.125}),
@@ -236,8 +242,12 @@ class TestTraining:
         log = [(entry.verdict, entry.code) for entry in world.site("FR").log.entries() if entry.code != "form"]
         assert log == [("finished", "trained"), ("refused", "budget")]
 
-    def test_a_training_that_fails_says_nothing_and_was_paid_for(self, world: Any) -> None:
-        world.limit, world.currency = 1, pets.ZeroConcentratedDP
+    @pytest.mark.parametrize("how", ["raises", "error", "shape", "nothing", "text", "nan"])
+    def test_whether_a_training_failed_is_not_told(
+        self, world: Any, how: str, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        """An error in place of a noisy model told exactly whether the row that breaks the training is there."""
+        world.limit, world.currency = 10**12, pets.ZeroConcentratedDP
         replies: list[Any] = []
         deliver = InProcessGrid._deliver
 
@@ -247,7 +257,40 @@ class TestTraining:
 
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(InProcessGrid, "_deliver", kept)
-            trained(world, rounds=1, clip=1, multiplier=10, fail=True)
-        assert all(reply.has_error() for reply in replies)
-        assert not any("female" in str(reply.error.reason) or "row" in str(reply.error.reason) for reply in replies)
-        assert sum(entry.kind == "charge" for entry in world.site("FR").ledger.entries()) == 1
+            model, _ = trained(world, rounds=1, clip="1/100", multiplier="1/1024", fail=how)
+        trainings = [reply for reply in replies if reply.metadata.message_type.startswith("train")]
+        assert len(trainings) == 3 and not any(reply.has_error() for reply in trainings)
+        assert {tuple(sorted(reply.content)) for reply in trainings} == {("arrays", "metrics")}
+        assert max(np.abs(array).max() for array in model) < 10 / 100 / 1024  # noise around what was sent
+        site = world.site("FR")
+        assert sum(entry.kind == "charge" for entry in site.ledger.entries()) == 1
+        log = [(entry.verdict, entry.code) for entry in site.log.entries() if entry.code != "form"]
+        assert log == [("finished", "trained")]  # its hash leaves with later answers
+        said = capsys.readouterr().err
+        assert ("training failed" in said) == (how != "nan") and "female" not in said
+
+    def test_a_model_that_is_not_of_numbers_is_refused_before_it_is_paid_for(self, world: Any) -> None:
+        from flwr.clientapp import ClientApp
+
+        world.currency = pets.ZeroConcentratedDP
+        app = ClientApp(mods=[TrainingMod(lambda _: world.site("FR"), clip=1, multiplier=1)])
+        app.train()(lambda message, _: message)
+        grid = InProcessGrid(app, {11: {"site": "FR"}})
+        record = flwr_app.ArrayRecord({"a": flwr_app.Array(np.array([1j]))})
+        message = flwr_app.Message(flwr_app.RecordDict({"arrays": record}), dst_node_id=11, message_type="train")
+        (reply,) = grid.send_and_receive([message])
+        assert reply.has_error() and "real numbers" in reply.error.reason
+        assert not any(entry.kind == "charge" for entry in world.site("FR").ledger.entries())
+
+    def test_a_query_that_the_other_mods_have_not_answered_does_not_leave(self, world: Any) -> None:
+        """A handler of the app's own would answer with rows, uncharged, through the mod that is said to refuse it."""
+        from flwr.clientapp import ClientApp
+
+        def answer(message: Any, _: Any) -> Any:
+            return flwr_app.Message(flwr_app.RecordDict({"m": flwr_app.MetricRecord({"rows": 7})}), reply_to=message)
+
+        app = ClientApp(mods=[TrainingMod(lambda _: world.site("FR"), clip=1, multiplier=1)])
+        app.query()(answer)
+        asked = flwr_app.Message(flwr_app.RecordDict({}), dst_node_id=11, message_type="query")
+        (reply,) = InProcessGrid(app, {11: {"site": "FR"}}).send_and_receive([asked])
+        assert reply.has_error() and "only questions of pets" in reply.error.reason

@@ -7,6 +7,7 @@ import math
 from fractions import Fraction
 from functools import cache
 
+import duckdb
 import numpy as np
 import pandas as pd
 import polars as pl
@@ -205,3 +206,18 @@ def test_rows_whose_identifier_is_not_a_number_are_nobodys():
     """NaN is unequal to itself: each such row would count as a unit of its own, beyond the keys of one unit."""
     frame = pl.DataFrame({"who": [float("nan")] * 3 + [1.0], "key": ["x", "y", "z", "w"]})
     assert KeyCounts.of(frame, "key", pets.PrivacyUnit("who")).counts == {"w": 1}
+
+
+def in_duckdb(rows):
+    """A table with a collation by which upper and lower case are one."""
+    con = duckdb.connect()
+    con.execute("create table t (who varchar collate nocase, key varchar collate nocase)")
+    con.executemany("insert into t values (?, ?)", list(zip(rows["who"], rows["key"], strict=True)))
+    return con.table("t")
+
+
+@pytest.mark.parametrize("kind", [pd.DataFrame, pl.DataFrame, in_duckdb], ids=["pandas", "polars", "duckdb"])
+def test_texts_that_pandas_or_a_collation_take_for_one_are_told_apart(kind):
+    """One patient whose identifier comes first took the keys of all whose identifiers agree with it up to a NUL."""
+    rows = {"who": ["p", *(f"p\0{i}" for i in range(9)), "P"], "key": ["x"] * 10 + ["X"]}
+    assert KeyCounts.of(kind(rows), "key", unit(), 1).counts == {"x": 10, "X": 1}

@@ -54,8 +54,10 @@ class Parties:
         return pets.Ledger(self.folder / f"{name}.sqlite", limit=self.limits.get(name, LIMIT))
 
     def charges(self, name: str) -> list[Any]:
+        """What was paid; the entries of rounds cost nothing."""
         with self.ledger(name) as book:
-            return [entry.guarantee for entry in book.entries() if entry.kind == "charge"]
+            found = [entry.guarantee for entry in book.entries() if entry.kind == "charge"]
+        return [cost for cost in found if cost not in (pets.ApproxDP(0, 0), pets.ZeroConcentratedDP(0))]
 
     def study(self, ledger: pets.Ledger | None = None, **changes: Any) -> SyntheticStudy:
         return SyntheticStudy(self.synthesizer, self.domain, self.aggregator, ledger, **changes)

@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import signal
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -360,6 +362,37 @@ def test_a_site_that_lost_its_record_answers_no_more(parties: Any):
     path.write_text("{}")
     run.start("UK")
     assert run.end("UK") == 1 and "JournalError" in run.log("UK")
+
+
+@pytest.mark.parametrize("cost", [pets.ApproxDP(1, "1e-6"), pets.ZeroConcentratedDP("0.1")], ids=str)
+def test_an_older_copy_of_the_folder_answers_no_round_again(tmp_path: Path, cost: Any):
+    """Its ratchets and its file of rounds are older, too: only the ledger remembers."""
+    folder, older = tmp_path / "state", tmp_path / "older"
+    folder.mkdir()
+    drawn = []
+
+    def answer(ledger: pets.Ledger, number: int, session: bytes) -> None:
+        """Answer a round as a process that was just started."""
+        site = object.__new__(MemberRounds)
+        site.me, site.state, site.source = "FR", SiteState(folder, "ab" * 32), None  # type: ignore[assignment]
+        site.joint = SimpleNamespace(facts={"study": 1}, sites=("FR", "UK"))  # type: ignore[assignment]
+        unit = SimpleNamespace(unit="patient")
+        site.study = SimpleNamespace(ledger=ledger, dataset="d", domain=unit, cost=cost, makes=str)  # type: ignore[assignment]
+        asked = SimpleNamespace(round=number, contribution=lambda *_: drawn.append(number))
+        site._contributed(SimpleNamespace(spec=SimpleNamespace(id=session)), asked, None)  # type: ignore[arg-type]
+
+    with pets.Ledger(tmp_path / "book.sqlite", limit=cost) as ledger:
+        answer(ledger, 1, b"first")
+        shutil.copytree(folder, older)
+        answer(ledger, 2, b"second")
+        answer(ledger, 2, b"second")  # killed before it was sent
+        assert drawn == [1, 2, 2] and ledger.spent("d", "patient") == cost
+        for session in (b"second", b"third"):
+            shutil.rmtree(folder)
+            shutil.copytree(older, folder)
+            with pytest.raises(pets.errors.JournalError, match="older copy"):
+                answer(ledger, 2, session)
+        assert drawn == [1, 2, 2] and ledger.spent("d", "patient") == cost
 
 
 def test_no_round_is_answered_in_two_sessions(tmp_path: Path):

@@ -330,3 +330,45 @@ def test_several_passes(limit: int, unit: PrivacyUnit, monkeypatch: pytest.Monke
         table = once.values[:36].reshape(6, 6)
         for c0, c1, rows in frame.group_by("c0", "c1").len().iter_rows():
             assert table[int(c0), int(c1)] == rows
+
+
+NUL_KINDS: dict[str, Any] = {
+    "objects": lambda rows: pd.DataFrame(rows, dtype=object),
+    "python texts": lambda rows: pd.DataFrame(rows).astype(pd.StringDtype("python")),
+    "arrow texts": lambda rows: pd.DataFrame(rows).astype(pd.StringDtype("pyarrow")),
+    "dask": lambda rows: dd.from_pandas(pd.DataFrame(rows, dtype=object), npartitions=2),
+    "polars": pl.DataFrame,
+    "pyarrow": pa.table,
+}
+
+
+@pytest.mark.parametrize("kind", NUL_KINDS)
+def test_a_text_with_a_nul_moves_no_other_row(kind: str) -> None:
+    """pandas compares texts up to the first NUL: one row made all others undeclared, if it came first."""
+    bound = Count(by=["b"]).bind(Domain(b=["x", "y"]))
+    values = ["x\0z", *["x"] * 20, "y\0", "y"]
+    frame = NUL_KINDS[kind]({"b": values})
+    assert bound.tally(frame).values.tolist() == [20, 1, 2]
+    if isinstance(frame, pd.DataFrame):
+        assert frame["b"].tolist() == values
+
+
+@pytest.mark.parametrize("kind", NUL_KINDS)
+def test_ids_that_agree_up_to_a_nul_are_bounded_each(kind: str) -> None:
+    """Five patients were taken for one, whose rows beyond the bound were found by the id of the first only."""
+    bound = Count(by=["b"]).bind(Domain(b=["x", "y"], unit=PrivacyUnit(id="id", max_rows=2)))
+    ids = [f"p\0{i}" for i in range(5) for _ in range(30)]
+    assert bound.tally(NUL_KINDS[kind]({"id": ids, "b": ["x"] * 150})).values.tolist() == [10, 0, 0]
+
+
+def test_a_collation_moves_no_other_row() -> None:
+    """One row with F made the hundred with f undeclared, and each patient's rows went by whoever came first."""
+    connection = duckdb.connect()
+    connection.execute("CREATE TABLE t(id VARCHAR COLLATE nocase, b VARCHAR COLLATE nocase)")
+    connection.execute("INSERT INTO t VALUES ('P1', 'X')")
+    connection.execute("INSERT INTO t SELECT 'p' || i % 50, 'x' FROM range(100) rows(i)")
+    table = connection.table("t")
+    domain = Domain(b=["x", "y"])
+    assert Count(by=["b"]).bind(domain).tally(table).values.tolist() == [100, 0, 1]
+    domain = Domain(b=["x", "y"], unit=PrivacyUnit(id="id"))
+    assert Count(by=["b"]).bind(domain).tally(table).values.tolist() == [50, 0, 1]

@@ -54,6 +54,18 @@ def test_rows_model_and_reports_are_written(files):
     assert "do not pass on" in done.output
 
 
+@pytest.mark.parametrize("options", [("-n", "0"), ("--mechanism", "mst")])
+def test_what_was_paid_for_is_told_even_if_it_cannot_be_compared(files, options):
+    """One row is nothing to compare with, nor are none; the model is written and its warning shown all the same."""
+    rows = cohort(900) if "-n" in options else cohort(900)[:1]
+    rows.to_csv(files / "rows.csv", index=False)
+    done = run(files, "--epsilon", "1", *options)
+    assert isinstance(done.exception, PetsError)
+    assert {path.name for path in (files / "out").iterdir()} == {"synthetic.csv", "model.pets", "report.html"}
+    assert "model.pets" in done.output and "INTERNAL" not in done.output
+    assert "-n" in options or "Do not release" in " ".join(done.output.split())
+
+
 def test_a_ledger_is_charged_and_refuses(files):
     with pets.Ledger(files / "l.sqlite", limit=pets.ApproxDP(1, "1e-6")):
         pass

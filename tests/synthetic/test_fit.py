@@ -64,6 +64,12 @@ BAD_FITS: dict[str, tuple[Any, Any, Any, type[PetsError]]] = {
     "no domain": (MST(epsilon=1), small_rows(9), {"a": [1]}, InvalidArgument),
     "no attributes": (MST(epsilon=1), small_rows(9), pets.Domain(), InvalidArgument),
     "a workload of strangers": (AIM(epsilon=1, workload=[["grade"]]), small_rows(9), small_domain(), InvalidArgument),
+    "a workload of strangers that single columns do not need": (
+        Independent(epsilon=1, workload=[["grade"]]), small_rows(9), small_domain(), InvalidArgument,
+    ),
+    "a workload of strangers for whichever is chosen": (
+        Adaptive(epsilon=1, delta="1e-6", workload=[["grade"]]), small_rows(2000), small_domain(), InvalidArgument,
+    ),
     "a survival of strangers": (
         AIM(epsilon=1, survival=[Survival("a", "b")]), small_rows(9), small_domain(), InvalidArgument,
     ),
@@ -81,6 +87,12 @@ def test_refusals_are_typed_and_cost_nothing(case: str, ledger: pets.Ledger):
     with pytest.raises(error):
         synthesizer.fit(frame, domain, ledger)
     assert all(entry.kind != "charge" for entry in ledger.entries())
+
+
+def test_a_stranger_in_the_workload_is_named_where_it_stands():
+    with pytest.raises(InvalidArgument, match=r"'stag', which is no attribute.*'stage'") as caught:
+        MST(epsilon=1, workload=[["site"], ["site", "stag"]]).fit(small_rows(9), small_domain())
+    assert caught.value.argument == "workload.1"
 
 
 def test_a_budget_that_is_too_small_is_told_what_would_do():
@@ -218,3 +230,18 @@ def test_rules_that_tie_everything_together_are_refused():
     domain = pets.Domain({name: list(range(30)) for name in names}, impossible=rules)
     with pytest.raises(InvalidArgument, match="ties so many columns"):
         Encoding.of(domain)
+
+
+@pytest.mark.filterwarnings("ignore::pets.errors.UnrecordedReleaseWarning")
+def test_a_delta_of_one_row_in_all_is_said():
+    careless = MST(epsilon=5, delta="0.01", rows=400).fit(small_rows(400), small_domain())
+    assert any("delta = 0.01" in note for note in careless.notes)
+    careful = MST(epsilon=5, delta="1e-6", rows=400).fit(small_rows(400), small_domain())
+    assert not any("delta" in note for note in careful.notes)
+
+
+def test_two_columns_of_one_name_are_named_so(tmp_path: Path):
+    rows = small_rows(400)
+    twice = pd.concat([rows, rows.iloc[:, :1]], axis=1)
+    with pytest.raises(InvalidArgument, match="two columns of one name"):
+        MST(epsilon=5, rows=400).fit(twice, small_domain())

@@ -107,6 +107,13 @@ def test_a_file_holds_everything_and_nothing_that_runs(model: Model, tmp_path: P
         assert all(b"pickle" not in archive.read(name)[:200] for name in archive.namelist())
 
 
+@pytest.mark.parametrize("place", [".", "nowhere/model.pets"])
+def test_a_model_that_cannot_be_written_is_a_typed_error(model: Model, place: str, tmp_path: Path):
+    with pytest.raises(ConfigError, match="cannot be written") as caught:
+        model.save(tmp_path / place)
+    assert caught.value.argument == "path"
+
+
 def test_files_of_neighbours_have_the_same_form():
     """One patient more, with a label that nobody else has: same entries, same sizes, same columns."""
     base = CODES[:, CODES[1] != 2]

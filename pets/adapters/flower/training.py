@@ -9,14 +9,15 @@ and leaves metrics out. :class:`TrainingMod` clips the update, adds the noise he
 from __future__ import annotations
 
 import secrets
-from collections.abc import Sequence
+import sys
+from collections.abc import Callable, Sequence
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pets.adapters.flower.messages import flower, to_reply
+from pets.adapters.flower.messages import RECORD, flower, to_reply
 from pets.adapters.flower.mods import Next, OpenSite, open_or_tell
 from pets.adapters.parcel import Parcel
 from pets.adapters.site import Site
@@ -63,7 +64,9 @@ class TrainingMod:
     Each round is ``2 / multiplier**2``-zero-concentrated differentially private for any change of the registry's rows,
     hence for any patient with however many rows, and against everybody, the collector included. Two clipped updates are
     at most ``2 clip`` apart, whatever the training does; on a grid, towards zero, that holds to the last bit, and the
-    noise there is discrete Gaussian. Rounds compose, also where later models depend on earlier ones.
+    noise there is discrete Gaussian. A training that fails, or gives something else than such a model, is answered as
+    one that learnt nothing, with noise: whether it fails may depend on one patient, and on what the collector sent. Why
+    is said on that machine only. Rounds compose, also where later models depend on earlier ones.
 
     References
     ----------
@@ -90,7 +93,10 @@ class TrainingMod:
         """Answer one message."""
         kind = message.metadata.message_type.partition(".")[0]
         if kind == "query":
-            return call_next(message, context)
+            reply = call_next(message, context)
+            if not reply.has_error() and set(reply.content) != {RECORD}:  # the four mods have not made it
+                return to_reply(Parcel.refused(QueryRefused("form", "only questions of pets are answered")), message)
+            return reply
         site, replies = open_or_tell(self.open_site, context), []
         if site is None:
             return to_reply(Parcel.refused(PetsError("the site cannot be opened")), message)
@@ -107,18 +113,14 @@ class TrainingMod:
     def _trained(self, site: Site, message: Any, context: Any, call_next: Next) -> Any:
         app = flower()
         given = _only_arrays(message)
+        before = given.to_numpy_ndarrays()
+        if any(array.dtype.kind not in "iuf" for array in before):
+            raise QueryRefused("form", "a model must be of real numbers")
         site.ledger.charge(
             self.cost, note="a round of training with Flower", dataset=site.dataset, unit=str(site.domain.unit),
             request=digest({"site": site.name, "draw": secrets.token_hex(16)}),
         )  # fmt: skip
-        reply = call_next(message, context)
-        if reply.has_error():
-            raise PetsError("the training failed")
-        before, after = given.to_numpy_ndarrays(), _only_arrays(reply).to_numpy_ndarrays()
-        if [array.shape for array in before] != [array.shape for array in after]:
-            raise PetsError("the trained model has other arrays than the one that came")
-        with np.errstate(invalid="ignore", over="ignore"):  # a training that diverged
-            update = _flat(after) - _flat(before)
+        update = _update(before, lambda: call_next(message, context))
         update = private_update(update, self.clip, self.multiplier)
         arrays, start = {}, 0
         for name, array in zip(given.keys(), before, strict=True):
@@ -152,6 +154,23 @@ def private_update(update: NDArray[np.float64], clip: float, multiplier: Fractio
             steps -= np.sign(steps)
     noise = engine("pets").discrete_gaussian((multiplier * GRID) ** 2, update.size)
     return np.asarray((steps + noise.reshape(update.shape)) * (clip / GRID), dtype=np.float64)
+
+
+def _update(before: Sequence[NDArray[Any]], train: Callable[[], Any]) -> NDArray[np.float64]:
+    """Return how far the training moved the model; not at all if it failed, which nobody elsewhere may see."""
+    try:
+        reply = train()
+        if reply.has_error():
+            raise PetsError("its reply is an error")
+        after = _only_arrays(reply).to_numpy_ndarrays()
+        if [array.shape for array in before] != [array.shape for array in after]:
+            raise PetsError("the trained model has other arrays than the one that came")
+        with np.errstate(invalid="ignore", over="ignore"):  # a training that diverged
+            return _flat(after) - _flat(before)
+    except Exception as error:  # noqa: BLE001 the site's own app may raise anything, and its text may quote rows
+        why = f": {error}" if isinstance(error, PetsError) else ""
+        sys.stderr.write(f"pets: a round of training failed ({type(error).__name__}{why}); only noise was sent\n")
+    return np.zeros(sum(array.size for array in before))
 
 
 def _flat(arrays: Sequence[Any]) -> NDArray[np.float64]:

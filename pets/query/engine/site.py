@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Final
 
 import narwhals.stable.v2 as nw
 import numpy as np
-from narwhals.exceptions import NarwhalsError
+from narwhals.exceptions import DuplicateError, NarwhalsError
 from numpy.typing import NDArray
 
 from pets.errors import DataError, InvalidArgument, did_you_mean
 from pets.query.engine.columns import Column, Reading
 from pets.query.engine.groups import Groups
 from pets.query.engine.passes import columns_of
+from pets.query.engine.texts import told_apart
 from pets.query.layout import Block
 
 if TYPE_CHECKING:
@@ -137,7 +138,11 @@ def open_site(frame: object, bound: BoundQuery) -> Site:
     schema = _schema(opened)
     columns = _columns(bound, schema)
     rows = len(opened) if isinstance(opened, nw.DataFrame) else None
-    return Site(_numbered(opened.lazy(), list(schema)), columns, _unit(bound, schema), rows, bound)
+    unit = _unit(bound, schema)
+    site = Site(_numbered(opened.lazy(), list(schema)), columns, unit, rows, bound)
+    if not opened.implementation.is_pandas():
+        return site
+    return replace(site, source=_opened(told_apart(nw.to_native(opened), site._used)).lazy())
 
 
 def readings(columns: Sequence[Column], grouped: nw.DataFrame[Any]) -> dict[str, Reading]:
@@ -183,6 +188,8 @@ def _opened(frame: object) -> nw.DataFrame[Any] | Frame:
         warnings.filterwarnings("ignore", message="Dask support", category=FutureWarning)
         try:
             opened: nw.DataFrame[Any] | Frame | None = nw.from_native(nw.to_native(frame, pass_through=True))
+        except DuplicateError:
+            raise InvalidArgument("frame", "has two columns of one name", "Name each column once.") from None
         except (TypeError, NarwhalsError):
             opened = None
     if opened is not None:
@@ -199,20 +206,26 @@ def _schema(frame: nw.DataFrame[Any] | Frame) -> Schema:
 
 
 def _numbered(frame: Frame, names: Sequence[str]) -> Frame:
-    """Return the frame with names that its engine cannot misread.
+    """Return the frame with names that its engine cannot misread, and with texts that it compares letter by letter.
 
-    Spark takes a dot for a field of a struct, and DuckDB takes ``*`` for all columns.
+    Spark takes a dot for a field of a struct, and DuckDB takes ``*`` for all columns. A column of DuckDB may have a
+    collation by which ``F`` and ``f`` are one group, called by whichever comes first: one row would move all others.
     """
     plain = [f"c{i}" for i in range(len(names))]
     renamed = frame
     if frame.implementation.is_spark_like():
         renamed = nw.from_native(frame.to_native().toDF(*plain))
-    elif frame.implementation.is_duckdb() and "*" in names:
+    elif frame.implementation.is_duckdb():
         from duckdb import SQLExpression
 
+        native = frame.to_native()
         quoted = ['"' + name.replace('"', '""') + '"' for name in names]
-        columns = [SQLExpression(name).alias(number) for name, number in zip(quoted, plain, strict=True)]
-        renamed = nw.from_native(frame.to_native().select(*columns))
+        texts = [
+            name + ' COLLATE "binary"' * (str(kind) == "VARCHAR")
+            for name, kind in zip(quoted, native.types, strict=True)
+        ]
+        columns = [SQLExpression(text).alias(number) for text, number in zip(texts, plain, strict=True)]
+        renamed = nw.from_native(native.select(*columns))
     return renamed
 
 
@@ -225,7 +238,7 @@ def _projected_by_partition(frame: Frame, wanted: Sequence[nw.Expr], used: Seque
     names = list(native.columns)
 
     def project(part: Any) -> Any:
-        return nw.from_native(part.reindex(columns=names)).select(*wanted).to_native()
+        return nw.from_native(told_apart(part.reindex(columns=names), used)).select(*wanted).to_native()
 
     return _opened(native[list(used)].map_partitions(project)).lazy()
 

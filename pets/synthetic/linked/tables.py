@@ -22,7 +22,7 @@ from pets.synthetic.linked.rows import Dates, dates_of, starts_of
 from pets.synthetic.linked.tree import Child, Tree, View, number_of
 from pets.synthetic.model import Model
 from pets.synthetic.model_file import read as read_model
-from pets.synthetic.storage import packed, unpacked
+from pets.synthetic.storage import packed, unpacked, written
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -109,8 +109,14 @@ class LinkedTables:
     # Files
 
     def save(self, path: str | Path) -> None:
-        """Write the models to one file of plain data."""
-        Path(path).write_bytes(self.to_bytes())
+        """Write the models to one file of plain data.
+
+        Raises
+        ------
+        ConfigError
+            There can be no such file.
+        """
+        written(path, self.to_bytes())
 
     @classmethod
     def load(cls, path: str | Path) -> LinkedTables:
