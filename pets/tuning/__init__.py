@@ -4,9 +4,9 @@
 >>> plan = demo_plan()
 >>> row = cell_figures(plan, table=0, cell=plan.tables[0].labels.index("Liver · female · 0-4"), epsilon=1)
 >>> row["count"], (row["low"], row["high"]), row["verdict"]
-(20, (14, 26), 'noise')
+(20, (13, 27), 'noise')
 >>> recommend(plan, Targets(cells=0.9)).epsilon
-Fraction(13, 10)
+Fraction(8, 5)
 """
 
 from __future__ import annotations

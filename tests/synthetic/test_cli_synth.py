@@ -62,7 +62,8 @@ def test_what_was_paid_for_is_told_even_if_it_cannot_be_compared(files, options)
     done = run(files, "--epsilon", "1", *options)
     assert isinstance(done.exception, PetsError)
     assert {path.name for path in (files / "out").iterdir()} == {"synthetic.csv", "model.pets", "report.html"}
-    assert "model.pets" in done.output and "INTERNAL" not in done.output
+    shown = "".join(done.output.split())  # a long path is broken anywhere
+    assert "model.pets" in shown and "INTERNAL" not in shown
     assert "-n" in options or "Do not release" in " ".join(done.output.split())
 
 
