@@ -101,7 +101,7 @@ def test_tables_with_keys_that_fit_a_model_and_reports_are_written(files: Path):
     ]  # fmt: skip
     again = LinkedTables.load(files / "out" / "model.pets").sample(20, seed=1)
     assert len(again["patients"]) == 20
-    assert "do not pass on" in done.output
+    assert "donotpasson" in "".join(done.output.split())
     names = sorted(path.name for path in (files / "out").iterdir())
     assert names == ["INTERNAL.html", "model.pets", "report.html", *(f"synthetic-{t}.csv" for t in sorted(again))]
 
